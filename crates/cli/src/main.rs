@@ -1,0 +1,2 @@
+//! The rio command.
+fn main() {}
