@@ -1,0 +1,149 @@
+//! What all parts of one engine share: the table of operations, admission, counters.
+
+use crate::admission::Admission;
+use crate::op::OpKind;
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::{Next, Table};
+use std::sync::Arc;
+
+/// How an operation was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Route {
+    /// On the calling task, without waiting.
+    Inline,
+    /// Through io_uring.
+    Ring,
+    /// On a thread of the blocking pool.
+    Blocking,
+    /// By the simulated device.
+    Simulated,
+}
+
+/// Counts that every operation changes. One stripe per few threads, each on cache lines of its own: at a million
+/// operations a second a shared line would be the bottleneck.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe {
+    routes: [AtomicU64; 4],
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+}
+
+const STRIPES: usize = 16;
+
+/// Operation counts by route, and what the ring did.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    stripes: [Stripe; STRIPES],
+    pub(crate) failed: AtomicU64,
+    pub(crate) rerouted: AtomicU64,
+    pub(crate) enters: AtomicU64,
+    pub(crate) completions: AtomicU64,
+    pub(crate) cq_overflows: AtomicU64,
+}
+
+/// Sums over all stripes.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Totals {
+    pub(crate) routes: [u64; 4],
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
+}
+
+impl Counters {
+    pub(crate) fn count(&self, kind: OpKind, route: Route, bytes: usize) {
+        self.stripe().routes[route as usize].fetch_add(1, Ordering::Relaxed);
+        self.add_bytes(kind, bytes);
+    }
+
+    fn stripe(&self) -> &Stripe {
+        &self.stripes[thread_number() % STRIPES]
+    }
+
+    /// Counts bytes of an operation that was counted before.
+    pub(crate) fn add_bytes(&self, kind: OpKind, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let stripe = self.stripe();
+        match kind {
+            OpKind::Read | OpKind::ReadVectored => {
+                stripe.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+            OpKind::Write | OpKind::WriteVectored => {
+                stripe.bytes_written.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for stripe in &self.stripes {
+            for (sum, route) in totals.routes.iter_mut().zip(&stripe.routes) {
+                *sum += route.load(Ordering::Relaxed);
+            }
+            totals.bytes_read += stripe.bytes_read.load(Ordering::Relaxed);
+            totals.bytes_written += stripe.bytes_written.load(Ordering::Relaxed);
+        }
+        totals
+    }
+}
+
+/// A small number for the calling thread, handed out in order of first use.
+pub(crate) fn thread_number() -> usize {
+    use std::cell::Cell;
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    NUMBER.with(|number| {
+        if number.get() == usize::MAX {
+            number.set(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        }
+        number.get()
+    })
+}
+
+/// The parts that backends and waiting futures use.
+pub(crate) struct Core {
+    pub(crate) table: Table,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) counters: Counters,
+    /// The device that descriptors from [`SIMULATED_FD_BASE`] on belong to.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) simulated: std::sync::OnceLock<crate::sim::SimDisk>,
+}
+
+impl Core {
+    /// Acts on the end of an operation. No lock may be held.
+    pub(crate) fn settle(&self, next: Next) {
+        match next {
+            Next::Wake(Some(waker)) => waker.wake(),
+            Next::Reclaim { owned, orphan_fd, .. } => {
+                if let Some(fd) = orphan_fd {
+                    self.close_unused(fd);
+                }
+                drop(owned);
+            }
+            Next::Wake(None) | Next::Stale | Next::Step(_) | Next::Reroute => {}
+        }
+    }
+
+    /// Closes a descriptor on this thread: of an `open` that nobody waited for, or of a `close` that no backend took. The
+    /// caller gives up its ownership.
+    pub(crate) fn close_unused(&self, fd: i32) {
+        use std::os::fd::{FromRawFd, OwnedFd};
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(disk) = self.simulated.get() {
+            return disk.close(fd);
+        }
+        // SAFETY: the caller owned the descriptor and nobody else knows it.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+}
+
+/// Descriptors from here on are handles of the simulated device, far above any limit on open files.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) const SIMULATED_FD_BASE: i32 = 0x4000_0000;
