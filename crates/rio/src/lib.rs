@@ -1,1 +1,50 @@
-//! Facade.
+//! Asynchronous file I/O for storage services that run on plain multi-threaded tokio.
+//!
+//! Open files through a [`DiskFile`]; each operation takes the cheapest path: a copy on the calling task for resident data,
+//! io_uring for direct and cold transfers, a bounded pool of threads for the rest and wherever io_uring is refused.
+//!
+//! Modules, in reading order:
+//!
+//! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment.
+//! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
+//! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
+//!
+//! ```
+//! use rustfs_rio::{DiskFile, init_runtime};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?; let path = dir.path().join("data.bin");
+//! let runtime = init_runtime()?;
+//! let mut file = DiskFile::create_with_runtime(&path, &runtime).await?;
+//! let written = file.write_all(b"forty-two bytes of an object, more or less").await?;
+//! file.flush_and_sync().await?;
+//!
+//! let file = DiskFile::open(&path, runtime.clone()).await?;
+//! let object = file.read_range(0, written as u64).await?;
+//! assert_eq!(&object[..9], b"forty-two");
+//! assert!(runtime.shutdown(std::time::Duration::from_secs(5)).await.is_clean());
+//! # Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+
+mod cursor;
+pub mod disk;
+mod environment;
+mod error;
+pub mod io_engine;
+pub mod runtime;
+
+pub use disk::{AsyncFile, DiskFile};
+pub use environment::EnvironmentError;
+pub use error::{IoFailure, RuntimeError};
+pub use io_engine::{
+    BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine,
+};
+pub use runtime::{
+    RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, init_runtime, init_runtime_with_config,
+};
+pub use rustfs_rio_buf::{AlignedBuf as OptimizedBuffer, BufferError, IoBuf, IoBufMut, Slice};
+pub use rustfs_rio_engine::{
+    Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions, Refusal,
+    RingRefusal, ShutdownReport, Stat, UnalignedWrites,
+};

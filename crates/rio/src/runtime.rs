@@ -1,0 +1,320 @@
+//! The runtime handle: one engine, its configuration, and the tokio runtime it was made on.
+
+use crate::environment::Environment;
+use crate::error::RuntimeError;
+use rustfs_rio_engine::{
+    Backend, Capabilities, Engine, EngineConfig, EngineStats, RingUse, ShutdownReport,
+};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How operations that have to wait are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuntimeType {
+    /// By a bounded pool of threads.
+    Tokio,
+    /// By io_uring, from the tasks of the same tokio runtime.
+    IoUring,
+}
+
+#[allow(non_upper_case_globals, reason = "the name that existing code uses")]
+impl RuntimeType {
+    /// The existing API's name for [`RuntimeType::IoUring`].
+    pub const Monoio: RuntimeType = RuntimeType::IoUring;
+}
+
+/// Settings of a runtime. Environment variables take effect in [`Default`] and [`RuntimeConfig::from_env`]; what code sets
+/// afterwards wins.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// Default: what [`detect_best_runtime`](Self::detect_best_runtime) finds.
+    pub runtime_type: RuntimeType,
+    /// Number of tokio workers that will use the engine, which decides how many rings there are: one per four. `None`: the
+    /// number of CPUs.
+    pub worker_threads: Option<usize>,
+    /// Bound on the threads of the blocking pool, which start on demand. `None`: 64.
+    pub max_blocking_threads: Option<usize>,
+    /// Whether threads are spread over several rings (`true`) or share one.
+    pub thread_local: bool,
+    /// Bound on the time that opening or creating a file may take. Default 30 s.
+    pub io_timeout: Duration,
+    /// Size of the buffer behind `AsyncRead` and `AsyncWrite`, in bytes, 4096 to 16 MiB. Default 64 KiB.
+    pub buffer_size: usize,
+    /// Asks the I/O scheduler for precedence over ordinary processes.
+    pub high_priority: bool,
+    /// Which backend carries out operations; [`Backend::Auto`] picks the best path for each.
+    pub backend: Backend,
+    /// Operations in flight at most, 1 to 65536. Default 1024, `RUSTFS_MAX_CONCURRENT_FILE_OPS`.
+    pub max_concurrent_file_ops: usize,
+    /// Operations of one [`IoEngine`](crate::IoEngine) in flight at most. Default 2048, `RUSTFS_IO_ENGINE_CONCURRENCY`.
+    pub io_engine_concurrency: usize,
+    /// Operations in the kernel per ring at most, 1 to 4096. Default 128.
+    pub queue_depth: u32,
+    /// Lets a kernel thread submit, which burns a CPU while there is work and this long after. Default off.
+    pub sqpoll_idle: Option<Duration>,
+    /// Whether io_uring was demanded by `RUSTFS_FORCE_RUNTIME`, so that its refusal is an error.
+    pub require_io_uring: bool,
+}
+
+impl RuntimeConfig {
+    /// Defaults, changed by the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::InitializationFailed`] naming the variable, its value and what is allowed.
+    pub fn from_env() -> Result<Self, RuntimeError> {
+        let environment =
+            Environment::read().map_err(|error| RuntimeError::InitializationFailed(error.to_string()))?;
+        Ok(Self::from_environment(&environment))
+    }
+
+    fn from_environment(environment: &Environment) -> Self {
+        let forced = environment.force_runtime;
+        let allowed = environment.enable_io_uring.unwrap_or(true);
+        let runtime_type = match forced {
+            Some(forced) => forced,
+            None if allowed && cfg!(target_os = "linux") => RuntimeType::IoUring,
+            None => RuntimeType::Tokio,
+        };
+        Self {
+            runtime_type,
+            worker_threads: None,
+            max_blocking_threads: None,
+            thread_local: true,
+            io_timeout: Duration::from_secs(30),
+            buffer_size: 64 * 1024,
+            high_priority: false,
+            backend: Backend::Auto,
+            max_concurrent_file_ops: environment.max_concurrent_file_ops.unwrap_or(1024),
+            io_engine_concurrency: environment.io_engine_concurrency.unwrap_or(2048),
+            queue_depth: 128,
+            sqpoll_idle: None,
+            require_io_uring: forced == Some(RuntimeType::IoUring),
+        }
+    }
+
+    /// The runtime type that the environment asks for, or else [`RuntimeType::IoUring`] on Linux. Whether io_uring works is
+    /// found out when the engine starts, by using it; where it does not, the pool takes its place and
+    /// [`RuntimeHandle::capabilities`] says why. A bad environment value is reported by [`init_runtime`].
+    #[must_use]
+    pub fn detect_best_runtime() -> RuntimeType {
+        Self::default().runtime_type
+    }
+
+    fn engine_config(&self) -> EngineConfig {
+        let rings = match (self.thread_local, self.worker_threads) {
+            (false, _) => 1,
+            (true, Some(workers)) => (workers / 4).clamp(1, 8),
+            (true, None) => 0,
+        };
+        let ring = match self.runtime_type {
+            RuntimeType::Tokio => RingUse::Off,
+            RuntimeType::IoUring if self.require_io_uring => RingUse::Required,
+            RuntimeType::IoUring => RingUse::IfAvailable,
+        };
+        let defaults = EngineConfig::default();
+        EngineConfig {
+            backend: self.backend,
+            ring,
+            max_concurrent_ops: self.max_concurrent_file_ops,
+            rings,
+            queue_depth: self.queue_depth,
+            blocking_threads_max: self.max_blocking_threads.unwrap_or(defaults.blocking_threads_max),
+            sqpoll_idle: self.sqpoll_idle,
+            high_priority: self.high_priority,
+            ..defaults
+        }
+    }
+
+    fn check(&self) -> Result<(), RuntimeError> {
+        let fail = |text: String| Err(RuntimeError::InitializationFailed(text));
+        if !(4096..=16 << 20).contains(&self.buffer_size) {
+            return fail(format!("buffer_size is {}, expected 4096 to 16777216 bytes", self.buffer_size));
+        }
+        if !(1..=65536).contains(&self.io_engine_concurrency) {
+            let value = self.io_engine_concurrency;
+            return fail(format!("io_engine_concurrency is {value}, expected 1 to 65536"));
+        }
+        if self.worker_threads == Some(0) {
+            return fail("worker_threads is 0, expected at least 1, or None".to_owned());
+        }
+        if self.io_timeout.is_zero() {
+            return fail("io_timeout is 0, expected a positive duration".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Default for RuntimeConfig {
+    /// As [`from_env`](RuntimeConfig::from_env); a bad variable counts as not set here and is reported by [`init_runtime`] and
+    /// [`init_runtime_with_config`].
+    fn default() -> Self {
+        Self::from_environment(&Environment::read().unwrap_or_default())
+    }
+}
+
+/// An engine and its configuration. Clones share the engine.
+#[derive(Clone)]
+pub struct RuntimeHandle {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    config: RuntimeConfig,
+}
+
+impl RuntimeHandle {
+    /// Starts an engine on the current tokio runtime, which must have been built with `enable_all()`.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::InitializationFailed`] for a setting out of range or a refused demand for io_uring;
+    /// [`RuntimeError::RuntimeUnavailable`] outside a tokio runtime.
+    pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        config.check()?;
+        let engine = Engine::new(config.engine_config())?;
+        Ok(Self { inner: Arc::new(Inner { engine, config }) })
+    }
+
+    /// A handle that uses the pool of threads only. Needs no tokio runtime to be made.
+    ///
+    /// # Panics
+    ///
+    /// Never: without io_uring and with default settings nothing can be refused.
+    #[must_use]
+    pub fn new_tokio() -> Self {
+        let config = RuntimeConfig {
+            runtime_type: RuntimeType::Tokio,
+            ..RuntimeConfig::from_environment(&Environment::default())
+        };
+        Self::new(config).unwrap_or_else(|error| unreachable!("default settings were refused: {error}"))
+    }
+
+    /// How operations that have to wait are carried out here: [`RuntimeType::IoUring`] only if a ring is in use.
+    #[must_use]
+    pub fn runtime_type(&self) -> RuntimeType {
+        if self.inner.engine.capabilities().rings > 0 { RuntimeType::IoUring } else { RuntimeType::Tokio }
+    }
+
+    /// The settings the handle was made with.
+    #[must_use]
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.inner.config
+    }
+
+    /// The engine behind the handle.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// What the engine found out about the machine, including why io_uring is not used.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.inner.engine.capabilities()
+    }
+
+    /// Counters since the engine was started.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        self.inner.engine.stats()
+    }
+
+    /// Whether direct transfers go between the device and the caller's buffer without a copy by this process: true with a
+    /// ring.
+    #[must_use]
+    pub fn supports_zero_copy(&self) -> bool {
+        self.inner.engine.capabilities().rings > 0
+    }
+
+    /// Whether operations can be started: the engine is not shut down and a tokio runtime is around the call.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        !self.inner.engine.is_shut_down() && tokio::runtime::Handle::try_current().is_ok()
+    }
+
+    /// Spawns a future on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::RuntimeUnavailable`] if the handle is not [healthy](Self::is_healthy).
+    pub fn spawn<F>(&self, future: F) -> Result<RuntimeJoinHandle<F::Output>, RuntimeError>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| RuntimeError::RuntimeUnavailable)?;
+        if !self.is_healthy() {
+            return Err(RuntimeError::RuntimeUnavailable);
+        }
+        Ok(RuntimeJoinHandle::Tokio(runtime.spawn(future)))
+    }
+
+    /// Runs a future with a bound on its time.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::OperationTimeout`] when the time is over; the future is dropped then.
+    pub async fn execute_with_timeout<F, T>(&self, future: F, timeout: Duration) -> Result<T, RuntimeError>
+    where
+        F: Future<Output = T> + Send,
+        T: Send,
+    {
+        tokio::time::timeout(timeout, future).await.map_err(|_| RuntimeError::OperationTimeout)
+    }
+
+    /// Refuses new operations, waits for those in flight, ends every task and thread of the engine, and reports what did not
+    /// end within `deadline`. Safe to call more than once.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.inner.engine.shutdown(deadline).await
+    }
+}
+
+impl std::fmt::Debug for RuntimeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuntimeHandle")
+            .field("type", &self.runtime_type())
+            .field("engine", &self.inner.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A spawned task.
+#[derive(Debug)]
+pub enum RuntimeJoinHandle<T> {
+    /// A task of a tokio runtime.
+    Tokio(tokio::task::JoinHandle<T>),
+}
+
+impl<T> Future for RuntimeJoinHandle<T> {
+    type Output = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self::Tokio(handle) = &mut *self;
+        Pin::new(handle).poll(cx).map_err(Into::into)
+    }
+}
+
+/// Starts an engine with defaults and what the environment says, on the current tokio runtime.
+///
+/// # Errors
+///
+/// [`RuntimeError::RuntimeUnavailable`] outside a tokio runtime; [`RuntimeError::InitializationFailed`] for a bad environment
+/// value or a refused demand for io_uring.
+pub fn init_runtime() -> Result<RuntimeHandle, RuntimeError> {
+    init_runtime_with_config(RuntimeConfig::from_env()?)
+}
+
+/// Starts an engine with the given settings, on the current tokio runtime.
+///
+/// # Errors
+///
+/// As [`init_runtime`]; the environment is checked here too, because `RuntimeConfig::default()` could not report it.
+pub fn init_runtime_with_config(config: RuntimeConfig) -> Result<RuntimeHandle, RuntimeError> {
+    RuntimeConfig::from_env()?;
+    tokio::runtime::Handle::try_current().map_err(|_| RuntimeError::RuntimeUnavailable)?;
+    RuntimeHandle::new(config)
+}
