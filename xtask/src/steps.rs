@@ -1,0 +1,200 @@
+//! The steps of `cargo xtask check`, one function each.
+
+use anyhow::{Result, bail};
+
+use crate::check::{Context, Outcome, StepFn};
+use crate::process::{self, cargo, command};
+use crate::skips::SkipLog;
+use crate::{licences, test, tidy as rules, vm, workspace};
+
+const ENGINE: &str = "rustfs-rio-engine";
+/// Targets that must keep compiling: another C library, another kernel interface, no io_uring at all.
+const TARGETS: [&str; 3] = ["x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
+/// Crates that promise to compile on every platform.
+const PORTABLE: [&str; 3] = ["rustfs-rio-buf", ENGINE, "rustfs-rio"];
+const SANITIZED_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Runs one step as a command of its own.
+pub(crate) fn alone(step: StepFn) -> Result<()> {
+    let context = Context { skips: SkipLog::open()? };
+    let result = step(&context);
+    if let Ok(Outcome::Skipped(why)) = &result {
+        context.skips.add("this step", why)?;
+    }
+    let skipped = context.skips.report();
+    result.map(drop).and(skipped)
+}
+
+/// Formatting is as rustfmt leaves it.
+pub(crate) fn fmt(_: &Context) -> Result<Outcome> {
+    process::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    passed()
+}
+
+/// The house rules hold.
+pub(crate) fn tidy(_: &Context) -> Result<Outcome> {
+    rules::run()?;
+    passed()
+}
+
+/// No lint fires, in any target, with all features.
+pub(crate) fn clippy(_: &Context) -> Result<Outcome> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    process::run(&mut cargo(&arguments))?;
+    passed()
+}
+
+/// Each crate compiles with no features and with each feature alone; `clippy` covers all at once.
+pub(crate) fn features(_: &Context) -> Result<Outcome> {
+    let mut builds = 0;
+    for member in workspace::members()? {
+        let alone = member.features.iter().filter(|feature| *feature != "default").map(String::as_str);
+        for feature in std::iter::once("").chain(alone) {
+            let mut command =
+                cargo(&["clippy", "--quiet", "--package", &member.name, "--no-default-features"]);
+            process::run(command.args(["--features", feature, "--", "-D", "warnings"]))?;
+            builds += 1;
+        }
+    }
+    Ok(Outcome::Passed(format!("{builds} builds")))
+}
+
+/// The portable crates compile for other targets without a warning, where their standard library can be had.
+pub(crate) fn platforms(context: &Context) -> Result<Outcome> {
+    let mut built = Vec::new();
+    for target in TARGETS {
+        if !has_target(target)? && !process::succeeds(&mut command("rustup", &["target", "add", target])) {
+            let why = "its standard library is not installed and rustup cannot bring it";
+            context.skips.add(&format!("compiling for {target}"), why)?;
+            continue;
+        }
+        let mut command = cargo(&["clippy", "--quiet", "--target", target]);
+        for package in PORTABLE {
+            command.args(["--package", package]);
+        }
+        process::run(command.args(["--", "-D", "warnings"]))?;
+        built.push(target);
+    }
+    match built.is_empty() {
+        true => Ok(Outcome::Skipped("no other target could be installed".to_owned())),
+        false => Ok(Outcome::Passed(built.join(", "))),
+    }
+}
+
+fn has_target(target: &str) -> Result<bool> {
+    let arguments = ["--print", "target-libdir", "--target", target];
+    let directory = process::output(&mut command("rustc", &arguments))?;
+    // rustc names the directory whether or not it exists.
+    Ok(std::path::Path::new(directory.trim()).is_dir())
+}
+
+/// The documentation builds without warnings.
+pub(crate) fn doc(_: &Context) -> Result<Outcome> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
+    process::run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    passed()
+}
+
+/// Every dependency's licence is one we accept; known vulnerabilities where the tool for it is installed.
+pub(crate) fn licences(context: &Context) -> Result<Outcome> {
+    let count = licences::check()?;
+    if process::succeeds(&mut cargo(&["deny", "--version"])) {
+        process::run(&mut cargo(&["deny", "check", "advisories"]))?;
+    } else {
+        context.skips.add("security advisories", "cargo-deny is not installed")?;
+    }
+    Ok(Outcome::Passed(format!("{count} dependencies")))
+}
+
+/// All tests and doctests, on all file systems.
+pub(crate) fn test(context: &Context) -> Result<Outcome> {
+    test::run_all(&context.skips, &[]).map(Outcome::Passed)
+}
+
+/// The loom models of the engine, optimised and in a target directory of their own, because the flag touches
+/// every crate.
+pub(crate) fn loom(_: &Context) -> Result<Outcome> {
+    workspace::require_test(ENGINE, "loom")?;
+    let directory = workspace::own_directory("loom")?;
+    let mut command =
+        cargo(&["test", "--profile", "stress", "--all-features", "--package", ENGINE, "--test", "loom"]);
+    process::run(command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", directory))?;
+    passed()
+}
+
+/// The fault schedules at their full number, from a fixed seed.
+pub(crate) fn schedules(_: &Context) -> Result<Outcome> {
+    run_schedules("10000", None)?;
+    Ok(Outcome::Passed("10000 schedules".to_owned()))
+}
+
+/// `cargo xtask fuzz-schedules`: as many schedules as asked for, from a seed that a failure printed.
+pub(crate) fn fuzz_schedules(arguments: &[String]) -> Result<()> {
+    let (mut count, mut seed) = ("10000", None);
+    for pair in arguments.chunks(2) {
+        match pair {
+            [option, value] if option == "--count" => count = value,
+            [option, value] if option == "--seed" => seed = Some(value.as_str()),
+            _ => bail!("usage: cargo xtask fuzz-schedules [--count N] [--seed S]"),
+        }
+    }
+    run_schedules(count, seed)
+}
+
+fn run_schedules(count: &str, seed: Option<&str>) -> Result<()> {
+    workspace::require_test(ENGINE, "schedules")?;
+    let mut command = cargo(&["test", "--profile", "stress", "--all-features", "--package", ENGINE]);
+    command.args(["--test", "schedules", "--", "--nocapture"]).env("RIO_SCHEDULES", count);
+    if let Some(seed) = seed {
+        command.env("RIO_SCHEDULE_SEED", seed);
+    }
+    process::run(&mut command)
+}
+
+/// The soak test under AddressSanitizer, which needs a nightly compiler.
+pub(crate) fn asan(_: &Context) -> Result<Outcome> {
+    if !process::succeeds(&mut command("rustc", &["+nightly", "--version"])) {
+        return Ok(Outcome::Skipped(
+            "AddressSanitizer needs a nightly toolchain (rustup install nightly)".into(),
+        ));
+    }
+    workspace::require_test(ENGINE, "soak")?;
+    let directory = workspace::own_directory("asan")?;
+    let mut command = command("cargo", &["+nightly", "test", "--profile", "stress", "--all-features"]);
+    // Naming the target keeps the flag away from build scripts, which have no sanitizer runtime.
+    command.args(["--target", SANITIZED_TARGET, "--package", ENGINE, "--test", "soak"]);
+    command.env("RUSTFLAGS", "-Zsanitizer=address").env("CARGO_TARGET_DIR", directory);
+    process::run(&mut command)?;
+    passed()
+}
+
+/// The emulated machine boots and its devices work.
+pub(crate) fn vm_smoke(context: &Context) -> Result<Outcome> {
+    run_scenarios(context, &["smoke"])
+}
+
+/// What needs another kernel: the contract suite, device faults, NUMA nodes.
+pub(crate) fn vm_scenarios(context: &Context) -> Result<Outcome> {
+    run_scenarios(context, &["contract", "faults", "numa"])
+}
+
+fn run_scenarios(context: &Context, names: &[&str]) -> Result<Outcome> {
+    if let Some(why) = vm::obstacle() {
+        return Ok(Outcome::Skipped(why));
+    }
+    // All of them, so that one report tells the whole story.
+    let failures: Vec<String> = names
+        .iter()
+        .filter_map(|name| {
+            vm::run_named(name, &context.skips).err().map(|error| format!("vm {name}: {error:#}"))
+        })
+        .collect();
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
+    Ok(Outcome::Passed(names.join(", ")))
+}
+
+fn passed() -> Result<Outcome> {
+    Ok(Outcome::Passed(String::new()))
+}
