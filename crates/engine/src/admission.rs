@@ -79,17 +79,14 @@ impl Admission {
         })
     }
 
-    pub(crate) fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
-    }
-
     /// Changes the bound. Operations above a lowered bound finish; new ones wait.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::SeqCst);
         self.grant_waiters();
     }
 
-    pub(crate) fn in_use(&self) -> usize {
+    #[cfg(test)]
+    fn in_use(&self) -> usize {
         self.in_use.load(Ordering::Relaxed)
     }
 

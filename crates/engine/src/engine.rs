@@ -1,7 +1,7 @@
 //! The engine: owns the rings, the pool and the table, chooses a path for each operation, and shuts everything down.
 
 use crate::admission::Admission;
-use crate::blocking::{Pool, PoolConfig, Weight};
+use crate::blocking::{Accepted, Pool, PoolConfig, Weight};
 use crate::config::{Backend, EngineConfig, RingUse};
 use crate::errno::RingRefusal;
 use crate::error::{EngineError, FileError, Refusal};
@@ -321,7 +321,7 @@ impl Parts {
 /// Hands an operation that the ring could not do to the pool.
 fn reroute_to(pool: Arc<Pool>, core: Arc<Core>) -> Box<dyn Fn(Token) + Send + Sync> {
     Box::new(move |token| {
-        if !pool.submit(token, Weight::Long) {
+        if pool.submit(token, Weight::Long) == Accepted::No {
             core.settle(core.table.fail(token, libc::EAGAIN));
         }
     })
@@ -377,7 +377,7 @@ impl Inner {
         let health = request.health;
         let route_hint = (request.prefers_blocking, request.weight);
         let owned =
-            Owned { payload: Payload::new(request.payload), _file: request.file, permit: Some(permit) };
+            Owned { payload: Payload::new(request.payload), file: request.file, permit: Some(permit) };
         let token = match self.core.table.insert(request.op, owned) {
             Ok(token) => token,
             Err(owned) => return (Err(io::ErrorKind::OutOfMemory.into()), owned.payload.into_inner()),
@@ -437,8 +437,10 @@ impl Inner {
             }
         }
         self.core.counters.count(kind, Route::Blocking, 0);
-        if !self.pool.submit(token, weight) {
-            self.core.settle(self.core.table.fail(token, libc::EAGAIN));
+        match self.pool.submit(token, weight) {
+            Accepted::AtOnce if weight == Weight::Short => self.core.table.spin_until_done(token),
+            Accepted::No => self.core.settle(self.core.table.fail(token, libc::EAGAIN)),
+            Accepted::AtOnce | Accepted::Queued => {}
         }
         Via::Other
     }

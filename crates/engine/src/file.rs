@@ -15,10 +15,12 @@ use crate::open::{Access, OpenOptions};
 use crate::shared::Route;
 use crate::stat::Stat;
 use crate::sync::{AtomicU8, AtomicU32, Ordering};
+use crate::syncs::Syncs;
+use crate::table::Opened;
 use rustfs_rio_buf::{IoBuf, IoBufMut};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub(crate) use crate::stat::STATX_MASK;
 
@@ -46,8 +48,14 @@ pub(crate) struct FileCore {
     pub(crate) read_readiness: AtomicU8,
     pub(crate) write_readiness: AtomicU8,
     pub(crate) misses: AtomicU32,
-    pub(crate) poison: OnceLock<(OpKind, i32)>,
+    pub(crate) syncs: Syncs,
     pub(crate) health: Arc<DeviceHealth>,
+}
+
+impl Opened for FileCore {
+    fn sync_failed(&self, kind: OpKind, errno: i32) {
+        self.syncs.failed(kind, errno);
+    }
 }
 
 /// The descriptor: the kernel's, or the simulated device's.
@@ -58,6 +66,15 @@ pub(crate) enum Handle {
 }
 
 impl Handle {
+    /// The kernel's descriptor, if it is one.
+    pub(crate) fn os(&self) -> Option<&std::os::fd::OwnedFd> {
+        match self {
+            Self::Os(fd) => Some(fd),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Simulated(_) => None,
+        }
+    }
+
     pub(crate) fn raw(&self) -> i32 {
         match self {
             Self::Os(fd) => std::os::fd::AsRawFd::as_raw_fd(fd),
@@ -94,7 +111,7 @@ impl File {
     /// Whether an earlier sync failed, so that writes and syncs are refused.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
-        self.core.poison.get().is_some()
+        self.core.syncs.failure().is_some()
     }
 
     /// Reads into `buf` from `offset`, up to the buffer's total capacity, and returns the bytes read, which are fewer only
@@ -279,8 +296,8 @@ impl File {
             Refusal::OffsetOverflow { offset, len }
         } else if let Some(refusal) = self.core.access.refuses(kind) {
             refusal
-        } else if let Some((operation, errno)) = self.core.poison.get().filter(|_| kind.modifies()) {
-            Refusal::Poisoned { operation: *operation, errno: *errno }
+        } else if let Some((operation, errno)) = self.core.syncs.failure().filter(|_| kind.modifies()) {
+            Refusal::Poisoned { operation, errno }
         } else {
             return Ok(());
         };
@@ -363,6 +380,7 @@ impl File {
     ) -> (io::Result<usize>, B) {
         let ptr = buf.stable_mut_ptr().wrapping_add(done);
         let op = Op::bytes(OpKind::Read, self.fd(), ptr, len - done, offset + done as u64);
+        let op = op.in_units_of(self.direct_alignment().unwrap_or(1));
         let (result, buf) = self.run(op, buf, Weight::Long, false).await;
         let Some(mut buf) = buf else { return lost() };
         let (result, transferred) = split(result);
@@ -449,13 +467,20 @@ impl File {
         let op = Op::sync(self.fd(), data_only);
         let kind = op.kind();
         self.check(kind, 0, 0)?;
-        let result = self.simple(op, None).await;
-        let errno = result.as_ref().err().and_then(crate::error::FileError::errno);
-        // EINVAL and EROFS say that this kind of file has no sync, not that data was lost.
-        if let Some(errno) = errno.filter(|errno| !matches!(*errno, libc::EINVAL | libc::EROFS | libc::EBADF)) {
-            let _ = self.core.poison.set((kind, errno));
+        let asked = self.core.syncs.ask();
+        let turn = self.core.syncs.turn().await;
+        // The sync before this one may have failed.
+        self.check(kind, 0, 0)?;
+        if turn.covers(asked, data_only) {
+            return Ok(());
         }
-        result
+        let number = self.core.syncs.begin(&turn);
+        let (result, turn) = self.run(op, turn, Weight::Long, true).await;
+        split(result).0.map_err(|error| fail(error, kind, &self.core.path, None, 0))?;
+        if let Some(mut turn) = turn {
+            turn.note(number, data_only);
+        }
+        Ok(())
     }
 
     /// An operation without a payload.

@@ -46,6 +46,8 @@ mod engine;
 mod errno;
 mod error;
 mod file;
+#[cfg(feature = "floor")]
+pub mod floor;
 mod health;
 mod inflight;
 mod inline;
@@ -57,6 +59,7 @@ mod shared;
 pub mod sim;
 mod stat;
 mod sync;
+mod syncs;
 mod table;
 mod uring;
 mod vectored;

@@ -171,6 +171,8 @@ pub(crate) struct Op {
     fd: i32,
     args: Args,
     done: usize,
+    /// Reads move multiples of this, except at the end of the file.
+    unit: usize,
     retries: u8,
 }
 
@@ -222,7 +224,13 @@ impl Op {
     }
 
     fn new(kind: OpKind, fd: i32, args: Args) -> Self {
-        Self { kind, fd, args, done: 0, retries: 0 }
+        Self { kind, fd, args, done: 0, unit: 1, retries: 0 }
+    }
+
+    /// For a direct file: what offsets and lengths have to be multiples of.
+    pub(crate) fn in_units_of(mut self, unit: usize) -> Self {
+        self.unit = unit.max(1);
+        self
     }
 
     pub(crate) fn kind(&self) -> OpKind {
@@ -278,8 +286,9 @@ impl Op {
             return Advance::Done(Ok(self.done));
         }
         match (count, self.kind.is_read()) {
-            // End of file.
-            (0, true) => Advance::Done(Ok(self.done)),
+            // End of file. A direct read that stopped inside a block has met it too; to go on from there would be misaligned,
+            // and an error if the file has grown meanwhile.
+            (count, true) if count == 0 || !count.is_multiple_of(self.unit) => Advance::Done(Ok(self.done)),
             // A write that makes no progress without an error would loop for ever; POSIX leaves it unspecified.
             (0, false) => Advance::Done(Err(libc::EIO)),
             _ => Advance::Again,
@@ -366,6 +375,13 @@ mod tests {
         let mut op = read(10);
         assert_eq!(op.advance(4, Path::Blocking), Advance::Again);
         assert_eq!(op.advance(0, Path::Blocking), Advance::Done(Ok(4)));
+    }
+
+    #[test]
+    fn a_direct_read_that_stops_inside_a_block_is_at_the_end() {
+        let mut op = read(4096).in_units_of(512);
+        assert_eq!(op.advance(1024, Path::Ring), Advance::Again);
+        assert_eq!(op.advance(700, Path::Ring), Advance::Done(Ok(1724)));
     }
 
     #[test]

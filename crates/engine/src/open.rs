@@ -9,6 +9,7 @@ use crate::inline::Readiness;
 use crate::op::{Op, OpKind};
 use crate::stat::{STATX_MASK, Stat};
 use crate::sync::{AtomicU8, AtomicU32};
+use crate::syncs::Syncs;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -162,6 +163,10 @@ impl OpenOptions {
         if self.truncate && self.append && !self.create_new {
             return invalid("truncate and append exclude each other");
         }
+        if self.append && self.direct != DirectMode::Off && self.unaligned == UnalignedWrites::ReadModifyWrite {
+            // The blocks that were read would be appended.
+            return invalid("read-modify-write and append exclude each other");
+        }
         let mut flags = libc::O_CLOEXEC
             | match self.access() {
                 Access::ReadOnly => libc::O_RDONLY,
@@ -223,14 +228,26 @@ pub(crate) async fn open(engine: &Arc<Inner>, path: &Path, options: &OpenOptions
         }
     };
     let (result, is_direct) = handle;
-    let handle = result.map_err(|error| match (error.raw_os_error(), options.direct_mode()) {
-        (Some(libc::EINVAL), DirectMode::On) => context(Refusal::NoDirectIo.into()),
-        _ => context(error),
-    })?;
+    let handle = match result {
+        Ok(handle) => handle,
+        Err(error) if (error.raw_os_error(), is_direct) == (Some(libc::EINVAL), true) => {
+            return Err(context(no_direct_io(engine, path).await));
+        }
+        Err(error) => return Err(context(error)),
+    };
     inspect(engine, path, options, handle, is_direct).await.map_err(|error| match error.get_ref() {
         Some(inner) if inner.is::<crate::error::FileError>() => error,
         _ => context(error),
     })
+}
+
+/// Why the kernel refuses `O_DIRECT`: a directory gets the same answer as a file system without direct I/O.
+async fn no_direct_io(engine: &Arc<Inner>, path: &Path) -> io::Error {
+    let plain = open_handle(engine, path, libc::O_RDONLY | libc::O_CLOEXEC, 0).await;
+    match plain.and_then(|handle| stat_now(&handle)) {
+        Ok(Some(stat)) if stat.is_dir() => io::Error::from_raw_os_error(libc::EISDIR),
+        _ => Refusal::NoDirectIo.into(),
+    }
 }
 
 async fn open_handle(engine: &Arc<Inner>, path: &Path, flags: i32, mode: u32) -> io::Result<Handle> {
@@ -278,14 +295,31 @@ async fn inspect(
         read_readiness: AtomicU8::new(readable as u8),
         write_readiness: AtomicU8::new(writable as u8),
         misses: AtomicU32::new(0),
-        poison: OnceLock::new(),
+        syncs: Syncs::default(),
         health: engine.device(device),
         handle,
     };
     if is_direct {
-        core.direct = Some(direct::limits(&core, stat.as_ref(), options)?);
+        core.direct = match direct::limits(&core, stat.as_ref(), options) {
+            Ok(limits) => Some(limits),
+            // The flag is accepted and has no effect: ext4 with journalled data, for instance.
+            Err(_) if options.direct_mode() == DirectMode::Auto => {
+                stop_direct(&core.handle)?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
     }
     Ok(File { engine: Arc::clone(engine), core: Arc::new(core) })
+}
+
+/// Goes back to the page cache.
+fn stop_direct(handle: &Handle) -> io::Result<()> {
+    if let Some(fd) = handle.os() {
+        let flags = rustix::fs::fcntl_getfl(fd)?;
+        rustix::fs::fcntl_setfl(fd, flags - rustix::fs::OFlags::DIRECT)?;
+    }
+    Ok(())
 }
 
 /// Attributes right after opening: the inode is in memory, so this does not wait.
@@ -310,11 +344,7 @@ fn stat_now(handle: &Handle) -> io::Result<Option<Stat>> {
 fn readiness(handle: &Handle, stat: Option<&Stat>) -> (Readiness, Readiness) {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
     const RAMFS_MAGIC: i64 = 0x8584_58f6;
-    let fd = match handle {
-        Handle::Os(fd) => fd,
-        #[cfg(any(test, feature = "testing"))]
-        Handle::Simulated(_) => return (Readiness::Never, Readiness::Never),
-    };
+    let Some(fd) = handle.os() else { return (Readiness::Never, Readiness::Never) };
     if !stat.is_some_and(Stat::is_file) {
         return (Readiness::Never, Readiness::Never);
     }

@@ -16,6 +16,7 @@ use crate::admission::Permit;
 use crate::op::{Advance, Op, OpKind, Path, Step};
 use crate::payload::Payload;
 use crate::sync::{AtomicU64, Mutex, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 
 /// Names an operation in the table: slot index and generation.
@@ -44,12 +45,18 @@ impl Token {
 pub(crate) struct Owned {
     pub(crate) payload: Payload,
     /// The open file; `None` for `open` itself.
-    pub(crate) _file: Option<FileRef>,
+    pub(crate) file: Option<FileRef>,
     pub(crate) permit: Option<Permit>,
 }
 
-/// Keeps a file open; opaque to the table.
-pub(crate) type FileRef = std::sync::Arc<dyn std::any::Any + Send + Sync>;
+/// Keeps a file open.
+pub(crate) type FileRef = Arc<dyn Opened>;
+
+/// The one thing about an open file that the table knows.
+pub(crate) trait Opened: Send + Sync {
+    /// The kernel reported that a sync failed. It does so once, so this is called whether or not anybody waits.
+    fn sync_failed(&self, kind: OpKind, errno: i32);
+}
 
 /// Result of a finished operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,29 +110,71 @@ pub(crate) struct Books {
 }
 
 pub(crate) struct Table {
+    /// Enough for what admission lets in.
     slots: Box<[Mutex<Slot>]>,
+    /// For results that were not taken yet: their permits have been returned, so others are let in. Made on demand, each
+    /// part as large as all before it.
+    overflow: [OnceLock<Box<[Mutex<Slot>]>>; OVERFLOW_PARTS],
     free: Mutex<Vec<u32>>,
     pub(crate) books: Books,
 }
 
+/// With these a table holds 4096 times what admission lets in: a result for each future that its owner keeps and does not
+/// poll. Beyond that, operations are refused.
+const OVERFLOW_PARTS: usize = 12;
+
 impl Table {
     /// A table for at most `capacity` operations at a time.
     pub(crate) fn new(capacity: usize) -> Self {
-        let slot = |_| {
-            Mutex::new(Slot { generation: 0, phase: Phase::Free, op: None, owned: None, rerouted: false })
-        };
         Self {
-            slots: (0..capacity).map(slot).collect(),
+            slots: slots(capacity),
+            overflow: std::array::from_fn(|_| OnceLock::new()),
             free: Mutex::new((0..capacity as u32).rev().collect()),
             books: Books::default(),
         }
     }
 
-    /// Takes ownership of an operation. `Err` gives everything back when the table is full, which admission prevents.
+    fn slot(&self, index: usize) -> Option<&Mutex<Slot>> {
+        match self.slots.get(index) {
+            Some(slot) => Some(slot),
+            None => self.overflow_slot(index),
+        }
+    }
+
+    #[cold]
+    fn overflow_slot(&self, index: usize) -> Option<&Mutex<Slot>> {
+        let mut start = self.slots.len();
+        for part in self.overflow.iter().map_while(OnceLock::get) {
+            if let Some(slot) = part.get(index - start) {
+                return Some(slot);
+            }
+            start += part.len();
+        }
+        None
+    }
+
+    /// Makes the next part: its first slot is the caller's, the others are free.
+    #[cold]
+    fn grow(&self, free: &mut Vec<u32>) -> Option<u32> {
+        let made: usize = self.overflow.iter().map_while(OnceLock::get).map(|part| part.len()).sum();
+        let start = self.slots.len() + made;
+        let part = self.overflow.iter().find(|part| part.get().is_none())?;
+        let end = start + part.get_or_init(|| slots(start)).len();
+        free.extend((start as u32 + 1..end as u32).rev());
+        Some(start as u32)
+    }
+
+    /// Takes ownership of an operation. `Err` gives everything back when the table cannot grow any more.
     #[allow(clippy::result_large_err, reason = "an error path that gives ownership back")]
     pub(crate) fn insert(&self, op: Op, owned: Owned) -> Result<Token, Owned> {
-        let Some(index) = self.free.lock().pop() else { return Err(owned) };
-        let mut slot = self.slots[index as usize].lock();
+        let index = {
+            let mut free = self.free.lock();
+            free.pop().or_else(|| self.grow(&mut free))
+        };
+        let Some((index, slot)) = index.and_then(|index| Some((index, self.slot(index as usize)?))) else {
+            return Err(owned);
+        };
+        let mut slot = slot.lock();
         debug_assert!(matches!(slot.phase, Phase::Free));
         slot.phase = Phase::Running { waker: None };
         slot.op = Some(op);
@@ -137,7 +186,7 @@ impl Table {
 
     /// The step that the operation needs next, or `None` if the token is stale.
     pub(crate) fn step(&self, token: Token) -> Option<Step> {
-        let slot = self.slots.get(token.index())?.lock();
+        let slot = self.slot(token.index())?.lock();
         if slot.generation != token.generation() {
             return None;
         }
@@ -146,7 +195,7 @@ impl Table {
 
     /// Reports the raw result of the current step.
     pub(crate) fn complete(&self, token: Token, raw: i64, path: Path) -> Next {
-        let Some(mutex) = self.slots.get(token.index()) else { return self.stale() };
+        let Some(mutex) = self.slot(token.index()) else { return self.stale() };
         let mut slot = mutex.lock();
         if slot.generation != token.generation() {
             return self.stale();
@@ -161,6 +210,11 @@ impl Table {
                 Next::Reroute
             }
             Advance::Done(result) => {
+                if let (Err(errno), OpKind::Fsync | OpKind::Fdatasync) = (result, kind) {
+                    // Before anybody can see the result: whoever does may act on a file that is poisoned already.
+                    let owned = slot.owned.as_ref();
+                    owned.and_then(|owned| owned.file.as_ref()).inspect(|file| file.sync_failed(kind, errno));
+                }
                 let rerouted = slot.rerouted && result.is_ok();
                 self.finish(slot, token, kind, Outcome { result, transferred, rerouted, woke: false })
             }
@@ -169,7 +223,7 @@ impl Table {
 
     /// Ends an operation that no backend will answer, because none took it.
     pub(crate) fn fail(&self, token: Token, errno: i32) -> Next {
-        let Some(mutex) = self.slots.get(token.index()) else { return self.stale() };
+        let Some(mutex) = self.slot(token.index()) else { return self.stale() };
         let slot = mutex.lock();
         if slot.generation != token.generation() {
             return self.stale();
@@ -228,7 +282,7 @@ impl Table {
 
     /// The result and the owned values, if the operation is finished; otherwise registers the waker.
     pub(crate) fn poll(&self, token: Token, waker: &Waker) -> Poll<Option<(Outcome, Owned)>> {
-        let Some(mutex) = self.slots.get(token.index()) else { return Poll::Ready(None) };
+        let Some(mutex) = self.slot(token.index()) else { return Poll::Ready(None) };
         let mut slot = mutex.lock();
         if slot.generation != token.generation() {
             return Poll::Ready(None);
@@ -251,18 +305,27 @@ impl Table {
         }
     }
 
-    /// Whether the operation is finished and its result waits to be taken.
-    pub(crate) fn is_done(&self, token: Token) -> bool {
-        let Some(mutex) = self.slots.get(token.index()) else { return true };
-        // A held lock means that somebody is completing it right now, or soon will.
-        mutex.try_lock().is_some_and(|slot| {
-            slot.generation != token.generation() || matches!(slot.phase, Phase::Done { .. })
-        })
+    /// Looks for a few microseconds whether the operation, a memory copy that another thread has begun, is finished. Sleeping
+    /// and being woken costs several times as much as such a copy.
+    pub(crate) fn spin_until_done(&self, token: Token) {
+        const LOOKS: u32 = 100;
+        const TURNS_PER_LOOK: u32 = 16;
+        let Some(slot) = self.slot(token.index()) else { return };
+        for _ in 0..LOOKS {
+            for _ in 0..TURNS_PER_LOOK {
+                std::hint::spin_loop();
+            }
+            // A held lock means that it is being finished right now.
+            let Some(slot) = slot.try_lock() else { continue };
+            if slot.generation != token.generation() || matches!(slot.phase, Phase::Done { .. }) {
+                return;
+            }
+        }
     }
 
     /// Gives up the result. What the operation owns is dropped when the kernel has answered, which may be now.
     pub(crate) fn abandon(&self, token: Token) -> Next {
-        let Some(mutex) = self.slots.get(token.index()) else { return Next::Stale };
+        let Some(mutex) = self.slot(token.index()) else { return Next::Stale };
         let mut slot = mutex.lock();
         if slot.generation != token.generation() {
             return Next::Stale;
@@ -293,8 +356,15 @@ impl Table {
         let is_running = |slot: &&Mutex<Slot>| {
             matches!(slot.lock().phase, Phase::Running { .. } | Phase::Abandoned)
         };
-        self.slots.iter().filter(is_running).count()
+        let overflow = self.overflow.iter().map_while(OnceLock::get).flat_map(|part| part.iter());
+        self.slots.iter().chain(overflow).filter(is_running).count()
     }
+}
+
+fn slots(count: usize) -> Box<[Mutex<Slot>]> {
+    let slot =
+        |_| Mutex::new(Slot { generation: 0, phase: Phase::Free, op: None, owned: None, rerouted: false });
+    (0..count).map(slot).collect()
 }
 
 fn orphan(kind: OpKind, outcome: Outcome) -> Option<i32> {

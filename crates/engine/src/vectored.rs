@@ -158,6 +158,7 @@ impl File {
         offset: u64,
     ) -> (io::Result<()>, usize, Vec<B>) {
         let op = Op::vectors(kind, self.fd(), payload.iov.as_mut_ptr(), payload.iov.len(), offset);
+        let op = op.in_units_of(self.direct_alignment().unwrap_or(1));
         let blocking = kind == OpKind::WriteVectored && self.core.direct.is_none();
         let (result, payload) = self.run(op, payload, Weight::Long, blocking).await;
         let (result, transferred) = split(result);

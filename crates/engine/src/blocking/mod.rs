@@ -7,4 +7,4 @@ mod exec;
 mod pool;
 
 pub(crate) use exec::execute;
-pub(crate) use pool::{Pool, PoolConfig, Weight};
+pub(crate) use pool::{Accepted, Pool, PoolConfig, Weight};

@@ -23,9 +23,13 @@ use std::time::{Duration, Instant};
 const SENTINEL_INTERVAL: Duration = Duration::from_micros(500);
 /// Queued operations per thread with a short operation above which another thread is woken at once.
 const BACKLOG_PER_THREAD: usize = 8;
-/// Turns of the spin loop in which a thread that ran out of work looks for more before it sleeps: about the cost of one
-/// wake-up.
-const SPIN_TURNS: u32 = 200;
+/// How long a thread that ran out of work looks for more before it sleeps, if one task uses the pool in a closed loop: about
+/// what two wake-ups cost on a virtual machine. With several tasks at work the CPU is better left to them.
+const SPIN: Duration = Duration::from_micros(100);
+/// Operations in a row that found the pool at rest, after which it is taken to serve one task.
+const SOLO_OPS: u32 = 8;
+/// Turns of the spin loop between looks at the clock.
+const SPIN_TURNS: u32 = 64;
 
 /// Size of the pool.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +48,16 @@ pub(crate) enum Weight {
     Long,
 }
 
+/// What became of an operation handed to the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// The pool is closed, or has no thread and cannot get one.
+    No,
+    Queued,
+    /// A thread that was looking for work takes it this moment.
+    AtOnce,
+}
+
 #[derive(Default)]
 struct State {
     queue: VecDeque<(Token, Weight)>,
@@ -52,6 +66,13 @@ struct State {
     threads: usize,
     idle: usize,
     sentinel: bool,
+    /// A thread looks for work without sleeping.
+    spinning: bool,
+    /// Operations in a row that found nothing else queued or running.
+    solo: u32,
+    /// When the pool last came to rest, and whether work followed within [`SPIN`] the time before.
+    rested: Option<Instant>,
+    returns_soon: bool,
     closing: bool,
     handles: Vec<JoinHandle<()>>,
     /// Why the last attempt to start a thread failed, if it did.
@@ -92,19 +113,23 @@ impl Pool {
         Self { shared: Arc::new(shared), core }
     }
 
-    /// Takes over an operation of the table. `false` if the pool is closed or no thread can be had; the operation is
-    /// then untouched.
-    pub(crate) fn submit(&self, token: Token, weight: Weight) -> bool {
+    /// Takes over an operation of the table. If it returns [`Accepted::No`], the operation is untouched.
+    pub(crate) fn submit(&self, token: Token, weight: Weight) -> Accepted {
         let mut state = self.shared.state.lock();
-        if state.closing {
-            return false;
-        }
-        if state.threads == 0 && !self.start_thread(&mut state) {
-            return false;
+        if state.closing || (state.threads == 0 && !self.start_thread(&mut state)) {
+            return Accepted::No;
         }
         state.queue.push_back((token, weight));
         let queued = state.queue.len();
         self.shared.queued.store(queued, Ordering::Release);
+        let busy = state.running() - usize::from(state.spinning);
+        state.solo = if queued == 1 && busy == 0 { state.solo.saturating_add(1) } else { 0 };
+        if let Some(rested) = state.rested.take() {
+            state.returns_soon = state.solo >= SOLO_OPS && rested.elapsed() < SPIN;
+        }
+        if state.spinning && queued == 1 {
+            return Accepted::AtOnce;
+        }
         let overloaded = queued > state.running_short * BACKLOG_PER_THREAD;
         if overloaded && state.idle == 0 && state.threads < self.shared.config.threads_max {
             self.start_thread(&mut state);
@@ -114,7 +139,7 @@ impl Pool {
         if wake {
             self.shared.work.notify_one();
         }
-        true
+        Accepted::Queued
     }
 
     fn start_thread(&self, state: &mut State) -> bool {
@@ -142,11 +167,6 @@ impl Pool {
     /// Threads that carry out an operation right now.
     pub(crate) fn running(&self) -> usize {
         self.shared.state.lock().running()
-    }
-
-    /// Operations that wait for a thread.
-    pub(crate) fn queued(&self) -> usize {
-        self.shared.queued.load(Ordering::Relaxed)
     }
 
     /// Lets the threads finish what is queued and end, waits for them until `deadline`, and joins those that ended.
@@ -203,10 +223,15 @@ fn next(shared: &Shared, last: Option<Weight>) -> Option<(Token, Weight)> {
     if last == Some(Weight::Short) {
         state.running_short -= 1;
     }
-    if state.queue.is_empty() && !state.closing {
-        drop(state);
-        spin_for_work(shared);
-        state = shared.state.lock();
+    if last.is_some() && state.queue.is_empty() && state.running() == 1 && state.solo >= SOLO_OPS {
+        state.rested = Some(Instant::now());
+        if state.returns_soon && !state.closing {
+            state.spinning = true;
+            drop(state);
+            spin_for_work(shared);
+            state = shared.state.lock();
+            state.spinning = false;
+        }
     }
     loop {
         if let Some((token, weight)) = state.queue.pop_front() {
@@ -237,11 +262,14 @@ fn next(shared: &Shared, last: Option<Weight>) -> Option<(Token, Weight)> {
 }
 
 fn spin_for_work(shared: &Shared) {
-    for _ in 0..SPIN_TURNS {
-        if shared.queued.load(Ordering::Acquire) > 0 {
-            return;
+    let start = Instant::now();
+    while start.elapsed() < SPIN {
+        for _ in 0..SPIN_TURNS {
+            if shared.queued.load(Ordering::Acquire) > 0 {
+                return;
+            }
+            std::hint::spin_loop();
         }
-        std::hint::spin_loop();
     }
 }
 

@@ -103,6 +103,7 @@ impl State {
             return Err(libc::EBADF);
         }
         let (direct, appends) = (handle.has(libc::O_DIRECT), handle.has(libc::O_APPEND));
+        let offset = if appends { self.inode(number)?.content.live().len() } else { offset };
         if direct && misaligned(from, offset) {
             return Err(libc::EINVAL);
         }
@@ -120,7 +121,6 @@ impl State {
         let room = self.room();
         let now = self.steps;
         let inode = self.inode(number)?;
-        let offset = if appends { inode.content.live().len() } else { offset };
         if data.is_empty() {
             return Ok(0);
         }

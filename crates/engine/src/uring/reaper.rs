@@ -1,7 +1,6 @@
 //! The task that looks after a ring when nobody else does: one per ring, owned by the engine.
 
 use super::{RingConfig, Shard, probe};
-use crate::sync::Ordering;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -60,9 +59,9 @@ pub(crate) async fn reaper(shard: Arc<Shard>, config: RingConfig, failed: Arc<No
     }
 }
 
-/// Reaps whenever completions are announced; returns when the ring has failed.
+/// Reaps whenever completions are announced; returns when the ring has failed and the kernel has nothing of it any more.
 async fn serve(shard: &Shard, event: &AsyncFd<Watched>, failed: &Notify) {
-    while !shard.is_broken() {
+    while !shard.is_broken() || shard.in_kernel() > 0 {
         tokio::select! {
             biased;
             () = failed.notified() => {}
@@ -93,10 +92,6 @@ async fn replace(shard: &Shard, config: &RingConfig, pause: &mut Duration) {
     loop {
         tokio::time::sleep(*pause).await;
         *pause = (*pause * 2).min(RETRY_MAX);
-        shard.kick();
-        if shard.in_kernel.load(Ordering::Relaxed) > 0 {
-            continue;
-        }
         match probe(config) {
             Ok((ring, _)) => {
                 if let Err(error) = shard.install(ring) {

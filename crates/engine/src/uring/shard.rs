@@ -57,7 +57,7 @@ pub(crate) struct Shard {
     /// Notifications are off because tasks are known to look at the ring soon.
     quiet: AtomicBool,
     depth: AtomicU32,
-    pub(super) in_kernel: AtomicUsize,
+    in_kernel: AtomicUsize,
     /// Tasks that were woken by completions and have not been polled since.
     awaited: AtomicI64,
     broken: AtomicBool,
@@ -133,21 +133,32 @@ impl Shard {
     /// path.
     pub(crate) fn condemn(&self) {
         self.broken.store(true, Ordering::SeqCst);
-        let gathered = std::mem::take(&mut self.waiting.lock().entries);
-        self.queued.fetch_sub(gathered.len(), Ordering::SeqCst);
-        for entry in &gathered {
+        let unsent = {
+            let mut ring = self.ring.lock();
+            let cursor = ring.cursor;
+            let mut unsent = ring.backlog.split_off(cursor);
+            unsent.append(&mut self.waiting.lock().entries);
+            self.queued.fetch_sub(unsent.len(), Ordering::SeqCst);
+            unsent
+        };
+        for entry in &unsent {
             (self.reroute)(Token::from_raw(entry.get_user_data()));
         }
+        // Whoever found the lock taken relies on a round after its release.
+        self.kick();
     }
 
     /// Puts a new ring in the place of one that failed and that the kernel has nothing of any more.
     pub(super) fn install(&self, ring: IoUring) -> io::Result<()> {
         debug_assert_eq!(self.in_kernel(), 0);
         ring.submitter().register_eventfd(self.event.as_raw_fd())?;
-        let mut current = self.ring.lock();
-        current.ring = ring;
-        current.overflow_seen = 0;
-        self.broken.store(false, Ordering::SeqCst);
+        {
+            let mut current = self.ring.lock();
+            current.ring = ring;
+            current.overflow_seen = 0;
+            self.broken.store(false, Ordering::SeqCst);
+        }
+        self.kick();
         Ok(())
     }
 
@@ -220,16 +231,19 @@ impl Shard {
     }
 
     fn round(&self, ring: &mut Ring, after: &mut Aftermath) {
-        self.reap(ring, after);
-        while self.fill(ring) > 0 {
-            self.enter(ring, after);
+        loop {
             self.reap(ring, after);
+            while self.fill(ring) > 0 {
+                self.enter(ring, after);
+                self.reap(ring, after);
+            }
+            // Completions that arrived before notifications were on will not be announced. What they leave to be
+            // continued has to be submitted like the rest.
+            if !self.set_notifications(ring) {
+                break;
+            }
         }
         self.note_overflow(ring);
-        if self.set_notifications(ring) {
-            // Completions that arrived before notifications were on will not be announced.
-            self.reap(ring, after);
-        }
     }
 
     /// Applies what [`set_quiet`](Self::set_quiet) asked for; returns whether notifications were just switched on.
@@ -256,7 +270,8 @@ impl Shard {
         let room = depth.saturating_sub(self.in_kernel.load(Ordering::Relaxed));
         let mut pushed = 0;
         while pushed < room {
-            if ring.cursor == ring.backlog.len() && !self.refill(ring) {
+            // One backlog per filling, so that `give_up` finds what the kernel has not read at its end.
+            if ring.cursor == ring.backlog.len() && (pushed > 0 || !self.refill(ring)) {
                 break;
             }
             // SAFETY: the entry's pointers refer to the payload of an operation in the table, which stays there until
