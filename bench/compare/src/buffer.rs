@@ -3,19 +3,18 @@
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
-use rustfs_rio_load::PageBuffer;
+use rustfs_rio_buf::AlignedBuf;
 
 /// A page-aligned buffer of fixed length that is owned by an operation while it is under way.
 ///
 /// What the impls below rely on: all bytes are initialised from the start, so every length up to the buffer's is a
 /// valid one, and the bytes live on the heap, so their address stays while the value is moved.
 #[derive(Debug)]
-pub struct Buffer(PageBuffer);
+pub struct Buffer(AlignedBuf);
 
-impl Buffer {
-    /// A zeroed buffer.
-    pub fn zeroed(len: usize) -> Self {
-        Self(PageBuffer::zeroed(len))
+impl From<AlignedBuf> for Buffer {
+    fn from(buf: AlignedBuf) -> Self {
+        Self(buf)
     }
 }
 

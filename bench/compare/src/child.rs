@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustfs_rio_load::{Job, LoadError, Outcome, Target, Workload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::engine;
 
 /// The hidden subcommand that carries out one job.
 pub const LEG: &str = "leg";
+/// The hidden subcommand that measures Rio at rest.
+pub const IDLE: &str = "idle";
 /// How often the parent looks whether the run was called off.
 const POLL_SLICE: Duration = Duration::from_millis(10);
 
@@ -33,16 +37,21 @@ impl Target for InChild {
     }
 
     fn run(&self, job: &Job) -> Result<Outcome, LoadError> {
-        run_child(self.name(), job).map_err(|error| match job.cancel.is_set() {
+        run_child(&[LEG, self.name()], job).map_err(|error| match job.cancel.is_set() {
             true => LoadError::Cancelled,
             false => job.engine_error(self.name(), format!("{error:#}")),
         })
     }
 }
 
-fn run_child(engine: &str, job: &Job) -> anyhow::Result<Outcome> {
+/// Measures Rio at rest in a child process; see [`rustfs_rio_load::idle_cpu`].
+pub fn idle_cpu(job: &Job) -> anyhow::Result<f64> {
+    run_child(&[IDLE], job)
+}
+
+fn run_child<T: DeserializeOwned>(arguments: &[&str], job: &Job) -> anyhow::Result<T> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args([LEG, engine])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -71,11 +80,24 @@ fn run_child(engine: &str, job: &Job) -> anyhow::Result<Outcome> {
 
 /// The child's side: the job comes on standard input, the outcome goes to `out`.
 pub fn run_leg(name: &str, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<()> {
+    let outcome = engine::by_name(name)?.run(&read_job(input)?)?;
+    answer(&outcome, out)
+}
+
+/// The child's side of [`idle_cpu`].
+pub fn run_idle(input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<()> {
+    let share = rustfs_rio_load::idle_cpu(&read_job(input)?)?;
+    answer(&share, out)
+}
+
+fn read_job(input: &mut impl Read) -> anyhow::Result<Job> {
     let mut text = String::new();
     input.read_to_string(&mut text)?;
-    let job: Job = serde_json::from_str(&text).context("the job is no JSON")?;
-    let outcome = engine::by_name(name)?.run(&job)?;
-    serde_json::to_writer(&mut *out, &outcome)?;
+    serde_json::from_str(&text).context("the job is no JSON")
+}
+
+fn answer(value: &impl Serialize, out: &mut impl Write) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
     out.flush()?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use anyhow::bail;
 use rustfs_rio_load::Target;
-use rustfs_rio_load::target::{Fio, SpawnBlocking, Threads, TokioFs};
+use rustfs_rio_load::target::{BareRing, Fio, Rio, SpawnBlocking, Threads, TokioFs};
 
-use crate::rival::{BareRing, Compio, DriverThread, Glommio, Monoio, TokioUring};
+use crate::rival::{Compio, DriverThread, Glommio, Monoio, TokioUring};
 
 /// All engines, in the order of the tables.
 pub fn all() -> Vec<Box<dyn Target>> {
@@ -12,6 +12,9 @@ pub fn all() -> Vec<Box<dyn Target>> {
         Box::new(Threads),
         Box::new(BareRing),
         Box::new(Fio),
+        Box::new(Rio::auto()),
+        Box::new(Rio::uring()),
+        Box::new(Rio::blocking()),
         Box::new(Compio),
         Box::new(Monoio),
         Box::new(TokioUring),

@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use rustfs_rio_load::{Cancel, Dataset, MIB, Plan, Progress, Report, Target, Workload, compare};
+use rustfs_rio_load::{Cancel, Dataset, Job, KIB, MIB, Plan, Progress, Report, Target, Workload, compare};
 use serde_json::json;
 
 use crate::child::InChild;
 
 /// Seed of the file and of the operations: fixed, so that two runs of this program do the same.
 const SEED: u64 = 0x5249_4F00;
+/// Stands among workloads for Rio at rest.
+const IDLE: &str = "idle";
 /// Exit code when a bar was missed.
 const EXIT_MISSED: u8 = 4;
 /// Exit code when bytes were wrong or operations failed.
@@ -46,8 +48,8 @@ struct Arguments {
     /// Worker threads of each engine.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: u32,
-    /// Workloads, by name or by part of a standard name; `bars` (the default) is those that the bars need, `all` the
-    /// standard list.
+    /// Workloads, by name or by part of a standard name; `bars` (the default) is those that the bars need and `idle`,
+    /// `idle` Rio at rest, `all` the standard list.
     #[arg(long, value_delimiter = ',', default_value = "bars")]
     only: Vec<String>,
     /// Engines; all by default.
@@ -69,6 +71,9 @@ enum Command {
         /// The engine.
         engine: String,
     },
+    /// Measures Rio at rest for a parent process.
+    #[command(name = child::IDLE, hide = true)]
+    Idle,
 }
 
 fn main() -> ExitCode {
@@ -84,8 +89,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    if let Some(Command::Leg { engine }) = &arguments.command {
-        child::run_leg(engine, &mut io::stdin().lock(), out)?;
+    if let Some(command) = &arguments.command {
+        let input = &mut io::stdin().lock();
+        match command {
+            Command::Leg { engine } => child::run_leg(engine, input, out)?,
+            Command::Idle => child::run_idle(input, out)?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let plan = plan(arguments)?;
@@ -100,17 +109,44 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
             _ = writeln!(io::stderr(), "{workload} {engine}");
         }
     })?;
+    let idle = match measures_idle(arguments) {
+        true => Some(idle(&dataset, arguments, &cancel)?),
+        false => None,
+    };
     drop(dataset);
-    finish(arguments, &plan, &report, out)
+    finish(arguments, &plan, &report, idle, out)
+}
+
+/// The bar of an engine at rest is Rio's own, and part of the bars.
+fn measures_idle(arguments: &Arguments) -> bool {
+    arguments.subject == bars::IDLE_SUBJECT
+        && arguments.only.iter().any(|name| name == "bars" || name == IDLE)
+}
+
+fn idle(dataset: &Dataset, arguments: &Arguments, cancel: &Cancel) -> anyhow::Result<f64> {
+    _ = writeln!(io::stderr(), "at rest");
+    let job = Job {
+        file: dataset.file().clone(),
+        workload: Workload::random(4 * KIB, 32),
+        workers: arguments.workers as usize,
+        warmup: Duration::ZERO,
+        duration: bars::IDLE_TIME,
+        seed: SEED,
+        leg: u32::MAX,
+        cancel: cancel.clone(),
+    };
+    child::idle_cpu(&job).context("cannot measure Rio at rest")
 }
 
 fn finish(
     arguments: &Arguments,
     plan: &Plan,
     report: &Report,
+    idle: Option<f64>,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let bars = bars::check(report, &arguments.subject);
+    let mut bars = bars::check(report, &arguments.subject);
+    bars.extend(idle.map(bars::idle));
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &as_json(report, &bars))?;
         writeln!(out)?;
@@ -157,6 +193,7 @@ fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
     Ok(Plan {
         workloads: workloads(&arguments.only)?,
         repeats: arguments.repeats as usize,
+        budget: None,
         warmup: duration / 4,
         duration,
         workers: arguments.workers as usize,
@@ -169,6 +206,7 @@ fn workloads(only: &[String]) -> anyhow::Result<Vec<Workload>> {
     for name in only {
         match name.as_str() {
             "bars" => chosen.extend(bars::workloads()),
+            IDLE => {}
             "all" => chosen.extend(Workload::standard()),
             name => chosen.extend(Workload::select(name)?),
         }

@@ -21,7 +21,7 @@ const ROOM_MARGIN_DIVISOR: u64 = 20;
 /// The start of the directory's name, so that one left behind by a killed process is recognised.
 const DIRECTORY_PREFIX: &str = "rio-bench-";
 
-/// A flag that calls a run off; cheap to clone and safe to set from a signal handler's thread.
+/// A flag that calls a run off; cheap to clone and safe to set from a signal handler.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
@@ -34,6 +34,11 @@ impl Cancel {
     /// Calls the run off.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself, for a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 
     /// Whether the run was called off.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustfs_rio_buf::BufferError;
+
 /// Why a data set could not be made or a run could not be measured.
 ///
 /// Operations that fail inside a run, and bytes that come back wrong, are no `LoadError`: they are counted in
@@ -28,9 +30,9 @@ pub enum LoadError {
     },
     /// The file system lacks room for the test file and the margin kept free.
     #[error(
-        "no room in {path}: {needed} bytes are needed (the test file and a margin) and {available} are available; \
-         free some space, name another directory, or ask for a smaller file",
-        path = path.display()
+        "no room in {path}: {} are needed (the test file and a margin) and {} are available; free some space, name \
+         another directory, or ask for a smaller file",
+        mib(*needed), mib(*available), path = path.display()
     )]
     NoRoom {
         /// The directory.
@@ -50,7 +52,8 @@ pub enum LoadError {
     },
     /// The test file is too small for a workload.
     #[error(
-        "workload {workload} needs a test file of at least {needed} bytes and this one has {size}; ask for a larger file"
+        "workload {workload} needs a test file of at least {} and this one has {}; ask for a larger file",
+        mib(*needed), mib(*size)
     )]
     FileTooSmall {
         /// The workload's name.
@@ -70,9 +73,8 @@ pub enum LoadError {
     },
     /// A cached workload was asked for and the page cache does not hold the file.
     #[error(
-        "the page cache holds {resident} of {size} bytes of {path} after reading it repeatedly; ask for a file that fits \
-         in memory",
-        path = path.display()
+        "the page cache holds {} of {} of {path} after reading it repeatedly; ask for a file that fits in memory",
+        mib(*resident), mib(*size), path = path.display()
     )]
     NotCached {
         /// The test file.
@@ -81,6 +83,14 @@ pub enum LoadError {
         resident: u64,
         /// The file's size.
         size: u64,
+    },
+    /// There is no memory for the buffers of the tasks.
+    #[error("no memory for the buffers of {workload}: {source}; ask for smaller blocks or fewer tasks")]
+    Memory {
+        /// The workload's name.
+        workload: String,
+        /// What was refused.
+        source: BufferError,
     },
     /// An engine could not be set up for the run.
     #[error("engine {engine} could not run {workload}: {reason}")]
@@ -95,6 +105,11 @@ pub enum LoadError {
     /// The run was called off.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// Sizes of test files are whole MiB; what is compared with them is rounded to that.
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(crate::MIB as u64))
 }
 
 impl LoadError {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::fs::OFlags;
+use rustfs_rio_buf::AlignedBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
@@ -59,8 +59,8 @@ pub struct Notes {
 }
 
 impl Job {
-    /// Runs the workload on the engine called `engine`: `drive` starts the workload's tasks, each with a [`TaskLoop`] of [`Run::task`], and returns
-    /// when all have ended. A task that cannot begin must say so with [`Run::fail`], or the others wait for it.
+    /// Runs the workload on the engine called `engine`: `drive` starts the workload's tasks, each with a [`TaskLoop`] of
+    /// [`Run::task`], and returns when all have ended. A task that cannot begin must say so with [`Run::fail`], or the others wait for it.
     pub fn measure(
         &self,
         engine: &str,
@@ -106,7 +106,7 @@ impl Job {
 
     /// The operating system's flags for opening the file, beyond the access mode.
     pub fn open_flags(&self) -> i32 {
-        if self.workload.direct { OFlags::DIRECT.bits() as i32 } else { 0 }
+        self.workload.open_flags()
     }
 
     /// Opens the file for this workload.
@@ -117,6 +117,12 @@ impl Job {
             .custom_flags(self.open_flags())
             .open(&self.file.path)
             .map_err(LoadError::io("open", &self.file.path))
+    }
+
+    /// A buffer of one block, aligned for direct I/O.
+    pub fn buffer(&self) -> Result<AlignedBuf, LoadError> {
+        AlignedBuf::zeroed(self.workload.block_size)
+            .map_err(|source| LoadError::Memory { workload: self.workload.name(), source })
     }
 
     /// The tasks of each of `workers` threads, split as evenly as they go; fewer threads where there are fewer tasks.

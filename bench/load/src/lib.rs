@@ -10,6 +10,7 @@
 //! - [`cache`]: the page cache before a run
 //! - [`Job`], [`Run`], [`TaskLoop`]: one run, its clock, and what each task does around an operation
 //! - [`Target`] and the engines in [`target`]
+//! - [`idle_cpu`]: what an engine costs that has nothing to do
 //! - [`compare`]: engines against each other, interleaved and repeated; [`Report`], [`Row`]
 //!
 //! What holds:
@@ -31,6 +32,7 @@
 //! let plan = Plan {
 //!     workloads: vec![Workload::random(4096, 2)],
 //!     repeats: 1,
+//!     budget: None,
 //!     warmup: Duration::from_millis(5),
 //!     duration: Duration::from_millis(20),
 //!     workers: 2,
@@ -43,11 +45,11 @@
 
 #![forbid(unsafe_code)]
 
-mod buffer;
 pub mod cache;
 mod content;
 mod dataset;
 mod error;
+mod idle;
 mod job;
 mod outcome;
 mod rng;
@@ -59,10 +61,10 @@ mod task;
 mod usage;
 mod workload;
 
-pub use buffer::PageBuffer;
 pub use content::{BLOCK, Content, Mismatch, MismatchKind};
 pub use dataset::{Cancel, DataFile, Dataset};
 pub use error::LoadError;
+pub use idle::idle_cpu;
 pub use job::{Job, Notes, Run, read_full_at, write_full_at};
 pub use outcome::{Outcome, Row};
 pub use stream::{OpKind, OpStream};

@@ -1,6 +1,8 @@
 //! Runs engines against each other: interleaved, repeated, medians.
 
-use std::time::Duration;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
 
 use crate::{Cancel, Dataset, Job, LoadError, Outcome, Row, Target, Workload, cache};
 
@@ -11,6 +13,8 @@ pub struct Plan {
     pub workloads: Vec<Workload>,
     /// Runs of each engine on each workload.
     pub repeats: usize,
+    /// Time for all of it: a workload that is behind its share gets no repeats beyond those it has, but at least one.
+    pub budget: Option<Duration>,
     /// Not measured, before each run.
     pub warmup: Duration,
     /// Measured in each run.
@@ -74,6 +78,13 @@ pub enum Progress<'a> {
         /// Runs altogether.
         total: usize,
     },
+    /// All runs of a workload are over.
+    Complete {
+        /// The workload.
+        workload: &'a Workload,
+        /// The runs of this workload and of those before it.
+        report: &'a Report,
+    },
 }
 
 /// Runs every engine on every workload. The repeats of one workload are interleaved and the order of the engines
@@ -89,12 +100,19 @@ pub fn compare(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, LoadError> {
     let mut report = Report::default();
-    let total = plan.workloads.len() * plan.repeats * targets.len();
-    let (mut done, mut leg) = (0, 0);
-    for workload in &plan.workloads {
-        let mut left_out: Vec<Option<Skipped>> =
-            targets.iter().map(|target| unavailable(&**target, workload)).collect();
+    let (started, total) = (Instant::now(), plan.workloads.len() * plan.repeats * targets.len());
+    let mut leg = 0;
+    for (place, workload) in plan.workloads.iter().enumerate() {
+        let refusal = refused_by_file_system(dataset, workload);
+        let left_out = targets.iter().map(|target| {
+            let reason = refusal.clone().or_else(|| target.unavailable(workload))?;
+            Some(skipped(&**target, workload, reason, false))
+        });
+        let mut left_out: Vec<Option<Skipped>> = left_out.collect();
         for repeat in 0..plan.repeats {
+            if repeat > 0 && plan.is_late(place, started.elapsed()) {
+                break;
+            }
             for turn in 0..targets.len() {
                 let index = (turn + repeat) % targets.len();
                 let target = &*targets[index];
@@ -110,17 +128,21 @@ pub fn compare(
                         Err(error) => return Err(error),
                     }
                 }
-                done += 1;
+                let done = (place * plan.repeats + repeat) * targets.len() + turn + 1;
                 progress(Progress::Ended { done, total });
             }
         }
         report.skipped.extend(left_out.into_iter().flatten());
+        progress(Progress::Complete { workload, report: &report });
     }
     Ok(report)
 }
 
-fn unavailable(target: &dyn Target, workload: &Workload) -> Option<Skipped> {
-    target.unavailable(workload).map(|reason| skipped(target, workload, reason, false))
+/// Why no engine can run a workload here: file systems need not have direct I/O, and opening the file tells.
+fn refused_by_file_system(dataset: &Dataset, workload: &Workload) -> Option<String> {
+    let open = || File::options().read(true).custom_flags(workload.open_flags()).open(&dataset.file().path);
+    let error = workload.direct.then(open)?.err()?;
+    Some(format!("the file system refuses direct I/O: {error}"))
 }
 
 fn skipped(target: &dyn Target, workload: &Workload, reason: String, failed: bool) -> Skipped {
@@ -139,6 +161,12 @@ fn run_leg(target: &dyn Target, job: &Job, dataset: &Dataset) -> Result<Outcome,
 }
 
 impl Plan {
+    /// Whether the workload at `place` has used up the time of all workloads to there.
+    fn is_late(&self, place: usize, elapsed: Duration) -> bool {
+        let share = (place + 1) as f64 / self.workloads.len() as f64;
+        self.budget.is_some_and(|budget| elapsed > budget.mul_f64(share))
+    }
+
     fn job(&self, dataset: &Dataset, workload: &Workload, leg: u32, cancel: &Cancel) -> Job {
         Job {
             file: dataset.file().clone(),

@@ -8,7 +8,10 @@ use crate::{Outcome, Pattern, Report, Row, Workload};
 const FLOORS: [&str; 2] = ["threads", "bare-ring"];
 /// What most programs would use otherwise.
 const USUAL: &str = "tokio-fs";
-const HEADER: [&str; 11] = [
+/// What programs do that want positional reads.
+const AROUND: &str = "spawn-blocking";
+const SUMMARY_HEADER: [&str; 6] = ["workload", "IOPS", "x tokio-fs", "x spawn-blocking", "x floor", ""];
+const HEADER: [&str; 12] = [
     "engine",
     "IOPS",
     "MB/s",
@@ -20,10 +23,12 @@ const HEADER: [&str; 11] = [
     "x tokio-fs",
     "x floor",
     "data",
+    "path taken",
 ];
 
 impl Report {
-    /// One table per workload: the medians, and the ratios of operations per second to `tokio-fs` and to the floor.
+    /// One table per workload: the medians, the ratios of operations per second to `tokio-fs` and to the floor, and for an
+    /// engine that has a choice the path it took in its last run.
     pub fn table(&self, workload: &Workload) -> String {
         let rows: Vec<Row> =
             self.engines_of(workload).into_iter().filter_map(|engine| self.row(workload, engine)).collect();
@@ -43,15 +48,39 @@ impl Report {
                 versus(USUAL),
                 floor.map_or_else(dash, versus),
                 self.data_label(workload, row),
+                self.path_label(workload, &row.engine),
             ]
         }));
-        let mut text = format!("{} ({})\n", workload.name(), workload.describe());
+        let mut text = format!("{} ({})", workload.name(), workload.describe());
+        // Writing to a string cannot fail.
+        let _ = match floor {
+            Some(floor) => writeln!(text, "; floor: {floor}"),
+            None => writeln!(text),
+        };
         text.push_str(&align(&lines));
         for skipped in self.skipped.iter().filter(|skipped| skipped.workload == *workload) {
-            // Writing to a string cannot fail.
             let _ = writeln!(text, "  {}: {}", skipped.engine, skipped.reason);
         }
         text
+    }
+
+    /// One line per workload for `engine`: its operations per second beside the usual ways and the floor. `None` where it ran
+    /// none of them.
+    pub fn summary(&self, workloads: &[Workload], engine: &str) -> Option<String> {
+        let ran = workloads.iter().filter(|workload| self.row(workload, engine).is_some());
+        let mut lines = vec![SUMMARY_HEADER.map(str::to_owned)];
+        lines.extend(ran.map(|workload| {
+            let versus = |base| self.iops_ratio(workload, engine, base).map_or_else(dash, ratio_label);
+            [
+                workload.name(),
+                self.figure(workload, engine, iops).map_or_else(dash, figure_label),
+                versus(USUAL),
+                versus(AROUND),
+                self.floor_of(workload).map_or_else(dash, versus),
+                self.loss(workload, engine).unwrap_or_default(),
+            ]
+        }));
+        (lines.len() > 1).then(|| format!("{engine} in short\n{}", align(&lines)))
     }
 
     /// For a workload in which `engine` is not the fastest: by how much, and beside which engine. `None` where it is
@@ -86,6 +115,15 @@ impl Report {
             (false, true) => "WRONG".into(),
             (false, false) => "not checked".into(),
         }
+    }
+
+    fn path_label(&self, workload: &Workload, engine: &str) -> String {
+        let Some(run) = self.runs_of(workload, engine).last() else { return String::new() };
+        let mut label = run.outcome.backend.clone().unwrap_or_default();
+        if let Some(enters) = run.outcome.enters_per_op.filter(|enters| *enters >= 0.005) {
+            let _ = write!(label, ", {enters:.2} io_uring_enter/op");
+        }
+        label
     }
 }
 
@@ -137,7 +175,7 @@ fn figure_label(value: f64) -> String {
     }
 }
 
-/// The first column to the left, the others to the right.
+/// The first and the last column to the left, the others to the right.
 fn align<const N: usize>(lines: &[[String; N]]) -> String {
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -145,6 +183,7 @@ fn align<const N: usize>(lines: &[[String; N]]) -> String {
     for line in lines {
         let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
             0 => format!("  {cell:<width$}"),
+            last if last == N - 1 => format!("  {cell}"),
             _ => format!("  {cell:>width$}"),
         });
         text.push_str(cells.collect::<String>().trim_end());
@@ -164,7 +203,14 @@ mod tests {
             workload: workload.clone(),
             engine: engine.into(),
             repeat: 0,
-            outcome: Outcome { iops, verified: true, device_read_bytes: Some(0), ..Outcome::default() },
+            outcome: Outcome {
+                iops,
+                verified: true,
+                device_read_bytes: Some(0),
+                backend: engine.strip_prefix("rio-").map(|_| "inline 98 %, ring 2 %".into()),
+                enters_per_op: engine.strip_prefix("rio-").map(|_| 0.012),
+                ..Outcome::default()
+            },
         };
         let runs = vec![run("threads", 1_000_000.0), run("rio-auto", 930_000.0), run("tokio-fs", 50_000.0)];
         let skipped = Skipped {
@@ -181,15 +227,29 @@ mod tests {
         let (workload, report) = report();
         let table = report.table(&workload);
         let rio = table.lines().find(|line| line.contains("rio-auto")).unwrap();
-        for cell in ["930 000", "18.6", "0.93", "verified"] {
+        for cell in ["930 000", "18.6", "0.93", "verified", "inline 98 %, ring 2 %, 0.01 io_uring_enter/op"] {
             assert!(rio.contains(cell), "{cell} in {rio}");
         }
         assert!(
             table.starts_with(
-                "rand-read-4k-cached-32 (4 KiB random reads, through a warm page cache, 32 tasks)"
+                "rand-read-4k-cached-32 (4 KiB random reads, through a warm page cache, 32 tasks); floor: threads\n"
             )
         );
         assert!(table.contains("fio: fio is not installed"));
+    }
+
+    #[test]
+    fn the_summary_has_a_line_per_workload_that_ran() {
+        let (workload, report) = report();
+        let absent = Workload::random(4096, 1);
+        let summary = report.summary(&[absent.clone(), workload], "rio-auto").unwrap();
+        let line = summary.lines().last().unwrap();
+        for cell in ["rand-read-4k-cached-32", "930 000", "18.6", "0.93", "rio-auto is 0.93 of threads here"]
+        {
+            assert!(line.contains(cell), "{cell} in {line}");
+        }
+        assert!(!summary.contains("cached-1 "));
+        assert_eq!(report.summary(&[absent], "rio-auto"), None);
     }
 
     #[test]

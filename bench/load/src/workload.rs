@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::LoadError;
@@ -94,6 +95,11 @@ impl Workload {
     /// resident pages would have to be written back or invalidated on its way.
     pub fn cache_policy(&self) -> CachePolicy {
         if self.direct { CachePolicy::Dropped } else { CachePolicy::Warm }
+    }
+
+    /// The operating system's flags for opening the file, beyond the access mode.
+    pub fn open_flags(&self) -> i32 {
+        if self.direct { OFlags::DIRECT.bits() as i32 } else { 0 }
     }
 
     /// Whether any operation writes.

@@ -1,12 +1,19 @@
 //! Every engine of this crate on real files, and engines that lie: those must be caught.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a failed step ends the test, and skips are printed"
+)]
+
 use std::io;
 use std::time::Duration;
 
-use rustfs_rio_load::target::{Fio, SpawnBlocking, Threads, TokioFs};
+use rustfs_rio_load::target::{BareRing, Fio, Rio, SpawnBlocking, Threads, TokioFs};
 use rustfs_rio_load::{
-    Cancel, Content, Dataset, Job, KIB, LoadError, MIB, Notes, OpKind, Outcome, PageBuffer, Plan, Report,
-    Target, Workload, compare, read_full_at, write_full_at,
+    Cancel, Content, Dataset, Job, KIB, LoadError, MIB, Notes, OpKind, Outcome, Plan, Report, Target,
+    Workload, compare, read_full_at, write_full_at,
 };
 
 const SIZE: u64 = 8 * MIB as u64;
@@ -15,6 +22,7 @@ fn plan(workloads: Vec<Workload>) -> Plan {
     Plan {
         workloads,
         repeats: 1,
+        budget: None,
         warmup: Duration::from_millis(10),
         duration: Duration::from_millis(60),
         workers: 2,
@@ -44,16 +52,47 @@ fn all_kinds() -> Vec<Workload> {
 
 #[test]
 fn every_engine_runs_every_kind_of_workload_and_verifies() {
-    let targets: Vec<Box<dyn Target>> = vec![Box::new(Threads), Box::new(TokioFs), Box::new(SpawnBlocking)];
+    let targets: Vec<Box<dyn Target>> = vec![
+        Box::new(Threads),
+        Box::new(BareRing),
+        Box::new(Rio::auto()),
+        Box::new(Rio::uring()),
+        Box::new(Rio::blocking()),
+        Box::new(SpawnBlocking),
+        Box::new(TokioFs),
+    ];
     let report = run(&plan(all_kinds()), &targets).unwrap();
     let rows = report.rows();
     for row in &rows {
         assert!(row.verified && row.iops > 0.0 && row.p50_us > 0.0 && row.p99_us >= row.p50_us, "{row:?}");
     }
     for skipped in &report.skipped {
-        assert!(skipped.engine == "tokio-fs" && skipped.workload.direct, "{skipped:?}");
+        let refused = skipped.engine == "tokio-fs" && skipped.workload.direct
+            || ["bare-ring", "rio-uring"].contains(&skipped.engine.as_str());
+        assert!(refused && !skipped.failed && !skipped.reason.is_empty(), "{skipped:?}");
     }
     assert_eq!(rows.len() + report.skipped.len(), all_kinds().len() * targets.len());
+}
+
+#[test]
+fn rio_says_which_paths_its_operations_took() {
+    let direct = Workload::random(4 * KIB, 4).direct();
+    let cached = Workload::random(4 * KIB, 4);
+    let targets: [Box<dyn Target>; 3] =
+        [Box::new(Rio::auto()), Box::new(Rio::uring()), Box::new(Rio::blocking())];
+    let report = run(&plan(vec![direct.clone(), cached.clone()]), &targets).unwrap();
+    let outcome = |workload, engine| report.runs_of(workload, engine).next().map(|run| &run.outcome);
+    let backend = |workload, engine| outcome(workload, engine).unwrap().backend.clone().unwrap();
+    assert!(backend(&cached, "rio-auto").contains("inline"));
+    assert_eq!(backend(&cached, "rio-blocking"), "blocking 100 %");
+    assert_eq!(outcome(&direct, "rio-blocking").unwrap().enters_per_op, Some(0.0));
+    match Rio::uring().unavailable(&direct) {
+        Some(reason) => assert!(report.skipped.iter().all(|skipped| skipped.reason == reason), "{report:?}"),
+        None => {
+            assert_eq!(backend(&direct, "rio-uring"), "ring 100 %");
+            assert!(outcome(&direct, "rio-uring").unwrap().enters_per_op.unwrap() > 0.0);
+        }
+    }
 }
 
 #[test]
@@ -102,7 +141,7 @@ impl Target for Flawed {
         job.measure(self.name(), |run| {
             let file = job.open()?;
             let mut task = run.task(0);
-            let mut buf = PageBuffer::zeroed(job.workload.block_size);
+            let mut buf = job.buffer()?;
             while let Some(op) = task.begin(&mut buf) {
                 let result = self.0(&file, op.kind, op.offset, &mut buf);
                 task.finish(op, result, &buf);
@@ -188,6 +227,15 @@ fn a_file_too_small_for_a_workload_is_an_error_that_names_both_sizes() {
 }
 
 #[test]
+fn a_spent_budget_leaves_one_repeat_of_each_workload() {
+    let workloads = vec![Workload::random(4 * KIB, 1), Workload::random(4 * KIB, 2)];
+    let plan = Plan { repeats: 5, budget: Some(Duration::from_nanos(1)), ..plan(workloads) };
+    let report = run(&plan, &[Box::new(Threads)]).unwrap();
+    assert_eq!(report.runs.len(), 2, "{report:?}");
+    assert_eq!(report.rows().len(), 2);
+}
+
+#[test]
 fn a_cancelled_run_ends_soon_and_the_file_is_gone() {
     let parent = tempfile::tempdir().unwrap();
     let cancel = Cancel::new();
@@ -196,6 +244,7 @@ fn a_cancelled_run_ends_soon_and_the_file_is_gone() {
     let plan = Plan { duration: Duration::from_secs(600), ..plan(vec![Workload::random(4 * KIB, 4)]) };
     let result = std::thread::scope(|scope| {
         scope.spawn(|| {
+            // why: any moment in the ten minutes will do, and no event tells that the run has begun.
             std::thread::sleep(Duration::from_millis(100));
             cancel.set();
         });

@@ -292,14 +292,8 @@ mod tests {
 
     #[test]
     fn impossible_requests_are_typed_errors() {
-        assert_eq!(
-            AlignedBuf::with_alignment(1, 3).unwrap_err(),
-            BufferError::Alignment { requested: 3 }
-        );
-        assert_eq!(
-            AlignedBuf::with_alignment(1, 0).unwrap_err(),
-            BufferError::Alignment { requested: 0 }
-        );
+        assert_eq!(AlignedBuf::with_alignment(1, 3).unwrap_err(), BufferError::Alignment { requested: 3 });
+        assert_eq!(AlignedBuf::with_alignment(1, 0).unwrap_err(), BufferError::Alignment { requested: 0 });
         assert_eq!(
             AlignedBuf::with_capacity(usize::MAX).unwrap_err(),
             BufferError::TooLarge { requested: usize::MAX }

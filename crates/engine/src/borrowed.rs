@@ -72,11 +72,8 @@ impl File {
             }
             Attempt::WouldWait => None,
             Attempt::Unsupported => {
-                let readiness = if kind == OpKind::Read {
-                    &self.core.read_readiness
-                } else {
-                    &self.core.write_readiness
-                };
+                let readiness =
+                    if kind == OpKind::Read { &self.core.read_readiness } else { &self.core.write_readiness };
                 readiness.store(Readiness::Never as u8, Ordering::Relaxed);
                 None
             }
@@ -141,7 +138,7 @@ impl File {
     }
 
     /// Adds the bytes of earlier pieces to an error's count.
-    fn after(&self, error: io::Error, done: usize) -> io::Error {
+    pub(crate) fn after(&self, error: io::Error, done: usize) -> io::Error {
         let kind = error.kind();
         match error.downcast::<crate::error::FileError>() {
             Ok(context) => {

@@ -50,6 +50,9 @@ pub struct EngineConfig {
     pub ring_workers_max: u32,
     /// Lets a kernel thread submit, which burns a CPU while there is work and this long after. Default off.
     pub sqpoll_idle: Option<Duration>,
+    /// Adds a ring whose completions are polled for (`IORING_SETUP_IOPOLL`), used for direct reads and writes on devices that
+    /// have polled queues; a thread of the engine burns a CPU while such transfers are in flight. Default off.
+    pub iopoll: bool,
     /// Asks the I/O scheduler to serve this engine first among ordinary processes: best-effort class, highest level, see
     /// `ioprio_set(2)`. Default off. Schedulers without priorities ignore it.
     pub high_priority: bool,
@@ -65,6 +68,7 @@ impl Default for EngineConfig {
             backend: Backend::Auto,
             ring: RingUse::IfAvailable,
             high_priority: false,
+            iopoll: false,
             max_concurrent_ops: 1024,
             rings: 0,
             queue_depth: 128,

@@ -1,7 +1,7 @@
 //! Direct I/O: alignment, ranges that are not aligned, and read-modify-write.
 
-use crate::error::Refusal;
 use crate::engine::fail;
+use crate::error::Refusal;
 use crate::file::{File, FileCore};
 use crate::op::OpKind;
 use crate::open::{OpenOptions, UnalignedWrites};
@@ -37,8 +37,8 @@ impl Limits {
 
 /// Alignment of an open direct file: from `statx(2)` where the kernel reports it, otherwise by trying.
 pub(crate) fn limits(core: &FileCore, stat: Option<&Stat>, options: &OpenOptions) -> io::Result<Limits> {
-    let exclusion = (options.unaligned_policy() == UnalignedWrites::ReadModifyWrite)
-        .then(|| Arc::new(RwLock::new(())));
+    let exclusion =
+        (options.unaligned_policy() == UnalignedWrites::ReadModifyWrite).then(|| Arc::new(RwLock::new(())));
     let (memory, offset) = match stat.and_then(|stat| stat.direct) {
         Some(reported) if reported.offset > 0 => (reported.memory.max(1), reported.offset),
         Some(_) => return Err(Refusal::NoDirectIo.into()),
@@ -133,21 +133,24 @@ pub(crate) async fn write_general<B: IoBuf>(file: &File, buf: B, offset: u64) ->
     let Some(limits) = &file.core.direct else { return file.write_plain(buf, offset).await };
     if let Some(lock) = &limits.exclusion {
         if !limits.accepts_range(offset, len) {
-            // The work goes on in a task of its own if this future is dropped: half of it must not be left.
             let guard = Arc::clone(lock).write_owned().await;
             let copy = match AlignedBuf::copy_from(buf.as_slice()) {
                 Ok(copy) => copy,
                 Err(error) => return (Err(context(error.into())), buf),
             };
             let owner = file.clone();
-            let task = tokio::spawn(async move {
+            let work = async move {
                 let result = modify(&owner, &copy, offset).await;
                 drop(guard);
                 result
-            });
-            let result = match task.await {
-                Ok(result) => result,
-                Err(error) => Err(context(io::Error::other(error))),
+            };
+            let result = match tokio::runtime::Handle::try_current() {
+                // In a task of its own, which goes on if this future is dropped: half of the work must not be left.
+                Ok(runtime) => {
+                    runtime.spawn(work).await.unwrap_or_else(|error| Err(context(io::Error::other(error))))
+                }
+                // Without a runtime nothing can go on for a future that is dropped.
+                Err(_) => work.await,
             };
             return (result.map(|()| len), buf);
         }

@@ -12,7 +12,7 @@ use crate::payload::Payload;
 use crate::shared::{Core, Counters, Route, thread_number};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::table::{FileRef, Outcome, Owned, Table, Token};
-use crate::uring::{self, RingConfig, Shard};
+use crate::uring::{self, PolledRing, RingConfig, Shard};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) config: EngineConfig,
     pool: Arc<Pool>,
     rings: Vec<Arc<Shard>>,
+    polled: Option<PolledRing>,
     refusal: Option<RingRefusal>,
     reapers: Mutex<Vec<JoinHandle<()>>>,
     devices: Mutex<HashMap<(u32, u32), Arc<DeviceHealth>>>,
@@ -124,17 +125,18 @@ impl Engine {
         config.check()?;
         let parts = Parts::new(&config);
         if config.ring_use() == RingUse::Off {
-            return Ok(parts.assemble(config, Vec::new(), None, Vec::new()));
+            return Ok(parts.assemble(config, Vec::new(), None, None, Vec::new()));
         }
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| EngineError::NoRuntime)?;
-        let (rings, refusal) = match parts.rings(&config) {
-            Ok(rings) => (rings, None),
+        let made = parts.rings(&config).and_then(|rings| Ok((rings, parts.polled(&config)?)));
+        let ((rings, polled), refusal) = match made {
+            Ok(made) => (made, None),
             Err(refusal) if config.ring_use() == RingUse::Required => {
                 return Err(EngineError::RingRefused(refusal));
             }
             Err(refusal) => {
                 tracing::warn!(%refusal, "io_uring is not used; blocking threads take its place");
-                (Vec::new(), Some(refusal))
+                ((Vec::new(), None), Some(refusal))
             }
         };
         let ring_config = ring_config(&config);
@@ -143,7 +145,7 @@ impl Engine {
         };
         let reapers = rings.iter().map(spawn).collect();
         let rings = rings.into_iter().map(|(shard, _)| shard).collect();
-        Ok(parts.assemble(config, rings, refusal, reapers))
+        Ok(parts.assemble(config, rings, polled, refusal, reapers))
     }
 
     /// An engine whose operations go to a simulated device; see [`crate::sim::engine`].
@@ -156,7 +158,7 @@ impl Engine {
         let driver = crate::sim::Driver::new(disk.clone(), Arc::clone(&parts.core));
         let task = runtime.spawn(crate::sim::drive(Arc::clone(&driver)));
         parts.sim = Some(driver);
-        Ok(parts.assemble(config, Vec::new(), None, vec![task]))
+        Ok(parts.assemble(config, Vec::new(), None, None, vec![task]))
     }
 
     /// What the engine found out about the machine at start-up.
@@ -225,7 +227,11 @@ impl Engine {
         }
         // The wait blocks a thread, so it must not be a worker of the runtime, whose tasks may be what is waited for.
         let inner = Arc::clone(&self.inner);
-        let waited = tokio::task::spawn_blocking(move || inner.drain(until)).await;
+        let waited = match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.spawn_blocking(move || inner.drain(until)).await,
+            // The thread belongs to the caller alone.
+            Err(_) => Ok(inner.drain(until)),
+        };
         let reapers = std::mem::take(&mut *self.inner.reapers.lock());
         for reaper in reapers {
             reaper.abort();
@@ -255,6 +261,7 @@ fn ring_config(config: &EngineConfig) -> RingConfig {
         depth: config.queue_depth,
         sqpoll_idle: config.sqpoll_idle,
         workers_max: [config.ring_workers_max; 2],
+        iopoll: false,
         priority: if config.high_priority { HIGH_PRIORITY } else { 0 },
     }
 }
@@ -268,10 +275,8 @@ impl Parts {
             #[cfg(any(test, feature = "testing"))]
             simulated: std::sync::OnceLock::new(),
         });
-        let pool_config = PoolConfig {
-            threads_max: config.blocking_threads_max,
-            high_priority: config.high_priority,
-        };
+        let pool_config =
+            PoolConfig { threads_max: config.blocking_threads_max, high_priority: config.high_priority };
         Self {
             pool: Arc::new(Pool::new(pool_config, Arc::clone(&core))),
             core,
@@ -294,10 +299,24 @@ impl Parts {
         (0..config.shards).map(make).collect()
     }
 
+    /// The polled ring, if it is switched on.
+    fn polled(&self, config: &EngineConfig) -> Result<Option<PolledRing>, RingRefusal> {
+        if !config.iopoll {
+            return Ok(None);
+        }
+        let config = RingConfig { iopoll: true, sqpoll_idle: None, ..ring_config(config) };
+        let (ring, abilities) = uring::probe(&config)?;
+        let reroute = reroute_to(Arc::clone(&self.pool), Arc::clone(&self.core));
+        PolledRing::start(ring, abilities, &config, Arc::clone(&self.core), reroute)
+            .map(Some)
+            .map_err(|error| uring::explain("thread for the polled ring", &error))
+    }
+
     fn assemble(
         self,
         config: EngineConfig,
         rings: Vec<Arc<Shard>>,
+        polled: Option<PolledRing>,
         refusal: Option<RingRefusal>,
         reapers: Vec<JoinHandle<()>>,
     ) -> Engine {
@@ -306,6 +325,7 @@ impl Parts {
             config,
             pool: self.pool,
             rings,
+            polled,
             refusal,
             reapers: Mutex::new(reapers),
             devices: Mutex::new(HashMap::new()),
@@ -336,9 +356,17 @@ pub(crate) struct Request<'a, T> {
     /// Identifies the file for fair admission; 0 for operations without one.
     pub(crate) file_id: u64,
     pub(crate) health: Option<&'a DeviceHealth>,
-    /// Whether plain calls wait for page cache and kernel workers rather than the device, so that the ring gains nothing.
+    pub(crate) hint: Hint,
+}
+
+/// What the choice of a path has to know about an operation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hint {
+    /// Plain calls wait for page cache and kernel workers rather than the device, so that the ring gains nothing.
     pub(crate) prefers_blocking: bool,
     pub(crate) weight: Weight,
+    /// The transfer bypasses the page cache.
+    pub(crate) direct: bool,
 }
 
 impl Inner {
@@ -371,11 +399,17 @@ impl Inner {
         }
         let permit = match self.core.admission.try_acquire() {
             Some(permit) => permit,
-            None => self.core.admission.acquire(request.file_id).await,
+            None => {
+                let permit = self.core.admission.acquire(request.file_id).await;
+                if let Err(refusal) = self.check_open() {
+                    return (Err(refusal.into()), Some(request.payload));
+                }
+                permit
+            }
         };
         let kind = request.op.kind();
         let health = request.health;
-        let route_hint = (request.prefers_blocking, request.weight);
+        let route_hint = request.hint;
         let owned =
             Owned { payload: Payload::new(request.payload), file: request.file, permit: Some(permit) };
         let token = match self.core.table.insert(request.op, owned) {
@@ -383,16 +417,16 @@ impl Inner {
             Err(owned) => return (Err(io::ErrorKind::OutOfMemory.into()), owned.payload.into_inner()),
         };
         let via = self.dispatch(token, kind, health, route_hint);
-        let used_ring = matches!(via, Via::Ring(_));
+        let used = via.clone();
         let finished = InFlight::new(Arc::clone(&self.core), token, via).await;
         let Some((outcome, owned)) = finished else {
             return (Err(io::Error::other("operation lost by the engine")), None);
         };
-        self.account(kind, outcome, used_ring, health);
+        self.account(kind, outcome, &used, health);
         (Ok(outcome), owned.payload.into_inner())
     }
 
-    fn account(&self, kind: OpKind, outcome: Outcome, used_ring: bool, health: Option<&DeviceHealth>) {
+    fn account(&self, kind: OpKind, outcome: Outcome, used: &Via, health: Option<&DeviceHealth>) {
         let counters = &self.core.counters;
         if outcome.result.is_err() {
             counters.failed.fetch_add(1, Ordering::Relaxed);
@@ -400,11 +434,19 @@ impl Inner {
         if outcome.rerouted {
             counters.rerouted.fetch_add(1, Ordering::Relaxed);
         }
-        let Some(health) = health.filter(|_| used_ring) else { return };
+        let Some(health) = health else { return };
+        match used {
+            Via::Other => return,
+            Via::Polled if outcome.rerouted => return health.polling_failed(),
+            Via::Polled => return,
+            Via::Ring(_) => {}
+        }
         if !outcome.rerouted {
             health.ring_worked();
         } else if kind.is_transfer() && health.ring_failed() {
-            tracing::warn!("the ring keeps failing on this device; blocking threads serve it, with probes back");
+            tracing::warn!(
+                "the ring keeps failing on this device; blocking threads serve it, with probes back"
+            );
         }
     }
 
@@ -414,7 +456,7 @@ impl Inner {
         token: Token,
         kind: OpKind,
         health: Option<&DeviceHealth>,
-        (prefers_blocking, weight): (bool, Weight),
+        Hint { prefers_blocking, weight, direct }: Hint,
     ) -> Via {
         #[cfg(any(test, feature = "testing"))]
         if let Some(sim) = &self.sim {
@@ -429,6 +471,14 @@ impl Inner {
             Backend::Blocking => false,
             Backend::Auto => kind.is_transfer() && !prefers_blocking,
         };
+        let pollable = wants_ring && direct && kind.is_transfer();
+        if pollable
+            && health.is_none_or(DeviceHealth::allows_polling)
+            && self.polled.as_ref().is_some_and(|polled| polled.submit(token))
+        {
+            self.core.counters.count(kind, Route::Ring, 0);
+            return Via::Polled;
+        }
         if wants_ring && !self.rings.is_empty() && health.is_none_or(DeviceHealth::allows_ring) {
             let shard = &self.rings[thread_number() % self.rings.len()];
             if shard.submit(token, self.config.gather) {
@@ -458,11 +508,19 @@ impl Inner {
         for ring in &self.rings {
             ring.drain(deadline);
         }
+        if let Some(polled) = &self.polled {
+            polled.close(deadline);
+        }
         #[cfg(any(test, feature = "testing"))]
         if let Some(sim) = &self.sim {
             sim.drain(deadline);
         }
         let threads_left = self.pool.close(deadline);
+        // An operation that was let in just before the door closed may still be on its way from the table to a backend.
+        while self.core.table.running() > 0 && Instant::now() < deadline {
+            self.rings.iter().for_each(|ring| _ = ring.drain(deadline));
+            std::thread::yield_now();
+        }
         ShutdownReport { operations_left: self.core.table.running(), threads_left, already_down: false }
     }
 }
@@ -480,7 +538,10 @@ impl Drop for Inner {
         }
         let left = self.core.table.running();
         if left > 0 {
-            tracing::error!(left, "operations still run at the end of the engine; their memory is leaked, not freed");
+            tracing::error!(
+                left,
+                "operations still run at the end of the engine; their memory is leaked, not freed"
+            );
             std::mem::forget(Arc::clone(&self.core));
             self.rings.iter().for_each(|ring| std::mem::forget(Arc::clone(ring)));
         }

@@ -6,7 +6,7 @@
 
 use crate::blocking::Weight;
 use crate::config::Backend;
-use crate::engine::{Engine, Inner, Request, fail};
+use crate::engine::{Engine, Hint, Inner, Request, fail};
 use crate::error::Refusal;
 use crate::health::DeviceHealth;
 use crate::inline::{self, Attempt, Readiness};
@@ -249,8 +249,7 @@ impl File {
             file: None,
             file_id: core.id,
             health: None,
-            prefers_blocking: true,
-            weight: Weight::Long,
+            hint: Hint { prefers_blocking: true, weight: Weight::Long, direct: false },
         };
         let (result, _) = self.engine.run(request).await;
         let outcome = match result {
@@ -413,11 +412,8 @@ impl File {
         }
         let ptr = buf.stable_ptr().cast_mut().wrapping_add(done);
         let op = Op::bytes(OpKind::Write, self.fd(), ptr, len - done, offset + done as u64);
-        let weight = if self.core.direct.is_none() && len <= SHORT_WRITE_MAX {
-            Weight::Short
-        } else {
-            Weight::Long
-        };
+        let weight =
+            if self.core.direct.is_none() && len <= SHORT_WRITE_MAX { Weight::Short } else { Weight::Long };
         let (result, buf) = self.run(op, buf, weight, self.write_prefers_blocking()).await;
         let Some(buf) = buf else { return lost() };
         let (result, transferred) = split(result);
@@ -425,9 +421,7 @@ impl File {
         let done = done + transferred;
         match result {
             Ok(()) => (Ok(done), buf),
-            Err(error) => {
-                (Err(fail(error, OpKind::Write, &self.core.path, Some((offset, len)), done)), buf)
-            }
+            Err(error) => (Err(fail(error, OpKind::Write, &self.core.path, Some((offset, len)), done)), buf),
         }
     }
 
@@ -460,7 +454,8 @@ impl File {
     /// On a file system without non-blocking buffered writes the ring hands each write to a kernel worker, which costs
     /// more than handing it to a thread here.
     fn write_prefers_blocking(&self) -> bool {
-        self.core.direct.is_none() && self.core.write_readiness.load(Ordering::Relaxed) != Readiness::Flagged as u8
+        self.core.direct.is_none()
+            && self.core.write_readiness.load(Ordering::Relaxed) != Readiness::Flagged as u8
     }
 
     async fn sync(&self, data_only: bool) -> io::Result<()> {
@@ -503,8 +498,11 @@ impl File {
             file: Some(Arc::clone(&self.core) as _),
             file_id: self.core.id,
             health: Some(&self.core.health),
-            prefers_blocking: prefers_blocking && self.engine.config.backend == Backend::Auto,
-            weight,
+            hint: Hint {
+                prefers_blocking: prefers_blocking && self.engine.config.backend == Backend::Auto,
+                weight,
+                direct: self.core.direct.is_some(),
+            },
         };
         self.engine.run(request).await
     }

@@ -106,7 +106,8 @@ impl<T: AsFd> Ring<T> {
     ///
     /// That of `io_uring_setup(2)`.
     pub fn new(depth: usize) -> io::Result<Self> {
-        let needed = u32::try_from(depth).ok().and_then(|depth| depth.checked_add(1)?.checked_next_power_of_two());
+        let needed =
+            u32::try_from(depth).ok().and_then(|depth| depth.checked_add(1)?.checked_next_power_of_two());
         let entries = needed.ok_or_else(|| invalid("the depth is beyond what a ring can have"))?;
         Ok(Self {
             ring: make(entries.max(ENTRIES_MIN))?,
@@ -231,9 +232,7 @@ fn entry<T: AsFd>(transfer: &mut Transfer<T>) -> squeue::Entry {
     let fd = types::Fd(transfer.file.as_fd().as_raw_fd());
     let len = u32::try_from(transfer.buf.len()).unwrap_or(u32::MAX);
     match transfer.action {
-        Action::Read => {
-            opcode::Read::new(fd, transfer.buf.as_mut_ptr(), len).offset(transfer.offset).build()
-        }
+        Action::Read => opcode::Read::new(fd, transfer.buf.as_mut_ptr(), len).offset(transfer.offset).build(),
         Action::Write => opcode::Write::new(fd, transfer.buf.as_ptr(), len).offset(transfer.offset).build(),
         Action::Sync => opcode::Fsync::new(fd).flags(types::FsyncFlags::DATASYNC).build(),
     }

@@ -5,7 +5,7 @@
 //! threads, and from time to time one is sent to the ring to see whether it recovered. Errors that both paths report,
 //! `EIO` or a full disk, say nothing about the ring and change nothing here.
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Failures in a row that latch a device.
@@ -22,6 +22,8 @@ pub(crate) struct DeviceHealth {
     /// Milliseconds since `epoch` until which the ring is avoided; 0 while it is trusted.
     latched_until: AtomicU64,
     latch_millis: AtomicU64,
+    /// The device cannot be polled.
+    no_polling: AtomicBool,
 }
 
 impl DeviceHealth {
@@ -31,6 +33,19 @@ impl DeviceHealth {
             failures: AtomicU32::new(0),
             latched_until: AtomicU64::new(0),
             latch_millis: AtomicU64::new(LATCH_MIN.as_millis() as u64),
+            no_polling: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether transfers may be polled for.
+    pub(crate) fn allows_polling(&self) -> bool {
+        !self.no_polling.load(Ordering::Relaxed)
+    }
+
+    /// The polled ring failed a transfer that another path carried out.
+    pub(crate) fn polling_failed(&self) {
+        if !self.no_polling.swap(true, Ordering::Relaxed) {
+            tracing::info!("a device has no polled queues; its transfers use the ordinary rings");
         }
     }
 

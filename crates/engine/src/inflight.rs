@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 #[derive(Clone)]
 pub(crate) enum Via {
     Ring(Arc<Shard>),
+    Polled,
     Other,
 }
 

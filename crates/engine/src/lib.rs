@@ -51,6 +51,8 @@ pub mod floor;
 mod health;
 mod inflight;
 mod inline;
+#[cfg(not(loom))]
+pub mod mapped;
 mod op;
 mod open;
 mod payload;

@@ -2,7 +2,7 @@
 
 use crate::blocking::Weight;
 use crate::direct;
-use crate::engine::{Inner, Request, fail};
+use crate::engine::{Hint, Inner, Request, fail};
 use crate::error::Refusal;
 use crate::file::{File, FileCore, Handle};
 use crate::inline::Readiness;
@@ -163,7 +163,8 @@ impl OpenOptions {
         if self.truncate && self.append && !self.create_new {
             return invalid("truncate and append exclude each other");
         }
-        if self.append && self.direct != DirectMode::Off && self.unaligned == UnalignedWrites::ReadModifyWrite {
+        if self.append && self.direct != DirectMode::Off && self.unaligned == UnalignedWrites::ReadModifyWrite
+        {
             // The blocks that were read would be appended.
             return invalid("read-modify-write and append exclude each other");
         }
@@ -259,12 +260,12 @@ async fn open_handle(engine: &Arc<Inner>, path: &Path, flags: i32, mode: u32) ->
         file: None,
         file_id: 0,
         health: None,
-        prefers_blocking: true,
-        weight: Weight::Long,
+        hint: Hint { prefers_blocking: true, weight: Weight::Long, direct: false },
     };
     let (result, _) = engine.run(request).await;
     let fd = result?.result.map_err(io::Error::from_raw_os_error)?;
-    let fd = i32::try_from(fd).map_err(|_| io::Error::other("the kernel returned an impossible descriptor"))?;
+    let fd =
+        i32::try_from(fd).map_err(|_| io::Error::other("the kernel returned an impossible descriptor"))?;
     #[cfg(any(test, feature = "testing"))]
     if let Some(sim) = &engine.sim {
         return Ok(Handle::Simulated(sim.handle(fd)));
@@ -332,8 +333,7 @@ fn stat_now(handle: &Handle) -> io::Result<Option<Stat>> {
     // SAFETY: all-zero bytes are a valid `statx`, a struct of integers.
     let mut raw: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: `raw` outlives the call and the descriptor is open.
-    let result =
-        unsafe { libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, STATX_MASK, &raw mut raw) };
+    let result = unsafe { libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, STATX_MASK, &raw mut raw) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -42,10 +42,8 @@ pub struct DirectAlignment {
 
 impl Stat {
     pub(crate) fn from_raw(raw: &libc::statx) -> Self {
-        let direct = (raw.stx_mask & STATX_DIOALIGN != 0).then_some(DirectAlignment {
-            memory: raw.stx_dio_mem_align,
-            offset: raw.stx_dio_offset_align,
-        });
+        let direct = (raw.stx_mask & STATX_DIOALIGN != 0)
+            .then_some(DirectAlignment { memory: raw.stx_dio_mem_align, offset: raw.stx_dio_offset_align });
         Self {
             size: raw.stx_size,
             allocated: raw.stx_blocks * 512,

@@ -230,7 +230,12 @@ impl Table {
         }
         let Some(op) = slot.op.as_ref() else { return self.stale() };
         let (kind, transferred) = (op.kind(), op.done());
-        self.finish(slot, token, kind, Outcome { result: Err(errno), transferred, rerouted: false, woke: false })
+        self.finish(
+            slot,
+            token,
+            kind,
+            Outcome { result: Err(errno), transferred, rerouted: false, woke: false },
+        )
     }
 
     fn stale(&self) -> Next {
@@ -353,9 +358,8 @@ impl Table {
 
     /// Operations that the kernel (or a queue before it) still has.
     pub(crate) fn running(&self) -> usize {
-        let is_running = |slot: &&Mutex<Slot>| {
-            matches!(slot.lock().phase, Phase::Running { .. } | Phase::Abandoned)
-        };
+        let is_running =
+            |slot: &&Mutex<Slot>| matches!(slot.lock().phase, Phase::Running { .. } | Phase::Abandoned);
         let overflow = self.overflow.iter().map_while(OnceLock::get).flat_map(|part| part.iter());
         self.slots.iter().chain(overflow).filter(is_running).count()
     }

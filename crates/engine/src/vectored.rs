@@ -56,7 +56,8 @@ impl File {
             unsafe { buf.set_init(part) };
             left -= part;
         }
-        let context = |error| fail(error, OpKind::ReadVectored, &self.core.path, Some((offset, len)), transferred);
+        let context =
+            |error| fail(error, OpKind::ReadVectored, &self.core.path, Some((offset, len)), transferred);
         (result.map(|()| transferred).map_err(context), bufs)
     }
 
@@ -71,12 +72,15 @@ impl File {
             return (Err(error), bufs);
         }
         let exclusive = self.core.direct.as_ref().is_some_and(|limits| limits.exclusion.is_some());
-        if exclusive || self.splits(bufs.iter().map(|buf| (buf.stable_ptr() as usize, buf.bytes_init())), offset) {
+        if exclusive
+            || self.splits(bufs.iter().map(|buf| (buf.stable_ptr() as usize, buf.bytes_init())), offset)
+        {
             return self.write_one_by_one(bufs, offset).await;
         }
         let vectors = Vectors::new(bufs, |buf| (buf.stable_ptr().cast_mut(), buf.bytes_init()));
         let (result, transferred, bufs) = self.transfer(OpKind::WriteVectored, vectors, offset).await;
-        let context = |error| fail(error, OpKind::WriteVectored, &self.core.path, Some((offset, len)), transferred);
+        let context =
+            |error| fail(error, OpKind::WriteVectored, &self.core.path, Some((offset, len)), transferred);
         (result.map(|()| transferred).map_err(context), bufs)
     }
 
@@ -102,11 +106,7 @@ impl File {
         false
     }
 
-    async fn read_one_by_one<B: IoBufMut>(
-        &self,
-        bufs: Vec<B>,
-        offset: u64,
-    ) -> (io::Result<usize>, Vec<B>) {
+    async fn read_one_by_one<B: IoBufMut>(&self, bufs: Vec<B>, offset: u64) -> (io::Result<usize>, Vec<B>) {
         let mut done = 0;
         let mut result = Ok(());
         let mut ended = false;

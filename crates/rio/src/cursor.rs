@@ -4,8 +4,8 @@
 //! `write` future may be dropped without doubt about what was accepted; its error is kept and returned by the next call
 //! that touches the cursor, including every sync, so that it cannot be lost.
 
-use rustfs_rio_engine::File;
 use rustfs_rio_buf::{AlignedBuf, Slice};
+use rustfs_rio_engine::File;
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -172,7 +172,8 @@ impl Cursor {
     }
 
     fn jump(&mut self, target: i128) -> io::Result<()> {
-        let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "seek to a negative or too large position");
+        let invalid =
+            || io::Error::new(io::ErrorKind::InvalidInput, "seek to a negative or too large position");
         let target = u64::try_from(target).map_err(|_| invalid())?;
         if target > i64::MAX as u64 {
             return Err(invalid());

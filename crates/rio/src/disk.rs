@@ -44,7 +44,10 @@ impl DiskFile {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub async fn create<P: AsRef<Path>>(path: P, runtime_handle: RuntimeHandle) -> Result<Self, RuntimeError> {
+    pub async fn create<P: AsRef<Path>>(
+        path: P,
+        runtime_handle: RuntimeHandle,
+    ) -> Result<Self, RuntimeError> {
         Self::create_with_runtime(path, &runtime_handle).await
     }
 
@@ -73,7 +76,8 @@ impl DiskFile {
     ) -> Result<Self, RuntimeError> {
         let opening = runtime_handle.engine().open(path.as_ref(), options);
         let timeout = runtime_handle.config().io_timeout;
-        let file = tokio::time::timeout(timeout, opening).await.map_err(|_| RuntimeError::OperationTimeout)??;
+        let file =
+            tokio::time::timeout(timeout, opening).await.map_err(|_| RuntimeError::OperationTimeout)??;
         let cursor = Mutex::new(Cursor::new(runtime_handle.config().buffer_size));
         Ok(Self { file, cursor, runtime: runtime_handle.clone() })
     }
@@ -337,11 +341,7 @@ impl AsyncFile for DiskFile {
 }
 
 impl AsyncRead for DiskFile {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.cursor.get_mut().poll_read(&this.file, cx, buf)
     }

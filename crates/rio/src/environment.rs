@@ -2,6 +2,11 @@
 
 use crate::runtime::RuntimeType;
 
+pub(crate) const ENABLE_IO_URING: &str = "RUSTFS_ENABLE_IO_URING";
+pub(crate) const FORCE_RUNTIME: &str = "RUSTFS_FORCE_RUNTIME";
+pub(crate) const MAX_CONCURRENT_FILE_OPS: &str = "RUSTFS_MAX_CONCURRENT_FILE_OPS";
+pub(crate) const IO_ENGINE_CONCURRENCY: &str = "RUSTFS_IO_ENGINE_CONCURRENCY";
+
 /// An environment variable with a value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} is {value:?}; allowed: {allowed}")]
@@ -23,20 +28,61 @@ pub(crate) struct Environment {
     pub(crate) io_engine_concurrency: Option<usize>,
 }
 
-impl Environment {
+/// The environment with its mistakes.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// What the good values say; a bad one counts as not set.
+    pub(crate) environment: Environment,
+    /// Variables with good values.
+    pub(crate) good: Vec<&'static str>,
+    /// Variables with bad values.
+    pub(crate) bad: Vec<EnvironmentError>,
+}
+
+impl Survey {
     /// Reads the process's environment.
-    pub(crate) fn read() -> Result<Self, EnvironmentError> {
+    pub(crate) fn read() -> Self {
         Self::from_lookup(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
-        let get = |variable: &'static str| lookup(variable).map(|value| (variable, value));
-        Ok(Self {
-            enable_io_uring: get("RUSTFS_ENABLE_IO_URING").map(switch).transpose()?,
-            force_runtime: get("RUSTFS_FORCE_RUNTIME").map(runtime_type).transpose()?,
-            max_concurrent_file_ops: get("RUSTFS_MAX_CONCURRENT_FILE_OPS").map(count).transpose()?,
-            io_engine_concurrency: get("RUSTFS_IO_ENGINE_CONCURRENCY").map(count).transpose()?,
-        })
+    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let mut survey = Self::default();
+        survey.environment = Environment {
+            enable_io_uring: survey.take(ENABLE_IO_URING, &lookup, switch),
+            force_runtime: survey.take(FORCE_RUNTIME, &lookup, runtime_type),
+            max_concurrent_file_ops: survey.take(MAX_CONCURRENT_FILE_OPS, &lookup, count),
+            io_engine_concurrency: survey.take(IO_ENGINE_CONCURRENCY, &lookup, count),
+        };
+        survey
+    }
+
+    fn into_result(self) -> Result<Environment, EnvironmentError> {
+        self.bad.into_iter().next().map_or(Ok(self.environment), Err)
+    }
+
+    fn take<T>(
+        &mut self,
+        variable: &'static str,
+        lookup: impl Fn(&str) -> Option<String>,
+        parse: impl Fn(Setting) -> Result<T, EnvironmentError>,
+    ) -> Option<T> {
+        match parse((variable, lookup(variable)?)) {
+            Ok(value) => {
+                self.good.push(variable);
+                Some(value)
+            }
+            Err(error) => {
+                self.bad.push(error);
+                None
+            }
+        }
+    }
+}
+
+impl Environment {
+    /// Reads the process's environment, all of whose values must be good.
+    pub(crate) fn read() -> Result<Self, EnvironmentError> {
+        Survey::read().into_result()
     }
 }
 
@@ -70,7 +116,7 @@ mod tests {
     use super::*;
 
     fn read(name: &'static str, value: &'static str) -> Result<Environment, EnvironmentError> {
-        Environment::from_lookup(|asked| (asked == name).then(|| value.to_owned()))
+        Survey::from_lookup(|asked| (asked == name).then(|| value.to_owned())).into_result()
     }
 
     #[test]
@@ -83,6 +129,22 @@ mod tests {
         let count = read("RUSTFS_MAX_CONCURRENT_FILE_OPS", "7").unwrap().max_concurrent_file_ops;
         assert_eq!(count, Some(7));
         assert_eq!(read("OTHER", "x").unwrap(), Environment::default());
+    }
+
+    #[test]
+    fn a_bad_value_leaves_the_good_ones_in_force() {
+        let survey = Survey::from_lookup(|name| match name {
+            ENABLE_IO_URING => Some("perhaps".to_owned()),
+            MAX_CONCURRENT_FILE_OPS => Some("7".to_owned()),
+            _ => None,
+        });
+        assert_eq!(
+            survey.environment,
+            Environment { max_concurrent_file_ops: Some(7), ..Environment::default() }
+        );
+        assert_eq!(survey.good, [MAX_CONCURRENT_FILE_OPS]);
+        assert_eq!(survey.bad.iter().map(|bad| bad.variable).collect::<Vec<_>>(), [ENABLE_IO_URING]);
+        assert_eq!(survey.into_result().unwrap_err().variable, ENABLE_IO_URING);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!
 //! Modules, in reading order:
 //!
-//! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment.
+//! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment; [`ConfigValue`] says where
+//!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
 //!
@@ -32,19 +33,19 @@ pub mod disk;
 mod environment;
 mod error;
 pub mod io_engine;
+mod origin;
 pub mod runtime;
 
 pub use disk::{AsyncFile, DiskFile};
 pub use environment::EnvironmentError;
 pub use error::{IoFailure, RuntimeError};
-pub use io_engine::{
-    BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine,
-};
+pub use io_engine::{BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine};
+pub use origin::{ConfigValue, Origin};
 pub use runtime::{
     RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, init_runtime, init_runtime_with_config,
 };
 pub use rustfs_rio_buf::{AlignedBuf as OptimizedBuffer, BufferError, IoBuf, IoBufMut, Slice};
 pub use rustfs_rio_engine::{
-    Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions, Refusal,
-    RingRefusal, ShutdownReport, Stat, UnalignedWrites,
+    Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
+    Refusal, RingRefusal, ShutdownReport, Stat, UnalignedWrites,
 };

@@ -1,10 +1,8 @@
 //! The runtime handle: one engine, its configuration, and the tokio runtime it was made on.
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
-use rustfs_rio_engine::{
-    Backend, Capabilities, Engine, EngineConfig, EngineStats, RingUse, ShutdownReport,
-};
+use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, RingUse, ShutdownReport};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -54,6 +52,9 @@ pub struct RuntimeConfig {
     pub queue_depth: u32,
     /// Lets a kernel thread submit, which burns a CPU while there is work and this long after. Default off.
     pub sqpoll_idle: Option<Duration>,
+    /// Polls for the completions of direct transfers on devices with polled queues; a thread burns a CPU while such transfers
+    /// are in flight. Default off.
+    pub iopoll: bool,
     /// Whether io_uring was demanded by `RUSTFS_FORCE_RUNTIME`, so that its refusal is an error.
     pub require_io_uring: bool,
 }
@@ -70,7 +71,7 @@ impl RuntimeConfig {
         Ok(Self::from_environment(&environment))
     }
 
-    fn from_environment(environment: &Environment) -> Self {
+    pub(crate) fn from_environment(environment: &Environment) -> Self {
         let forced = environment.force_runtime;
         let allowed = environment.enable_io_uring.unwrap_or(true);
         let runtime_type = match forced {
@@ -91,6 +92,7 @@ impl RuntimeConfig {
             io_engine_concurrency: environment.io_engine_concurrency.unwrap_or(2048),
             queue_depth: 128,
             sqpoll_idle: None,
+            iopoll: false,
             require_io_uring: forced == Some(RuntimeType::IoUring),
         }
     }
@@ -123,6 +125,7 @@ impl RuntimeConfig {
             queue_depth: self.queue_depth,
             blocking_threads_max: self.max_blocking_threads.unwrap_or(defaults.blocking_threads_max),
             sqpoll_idle: self.sqpoll_idle,
+            iopoll: self.iopoll,
             high_priority: self.high_priority,
             ..defaults
         }
@@ -151,7 +154,7 @@ impl Default for RuntimeConfig {
     /// As [`from_env`](RuntimeConfig::from_env); a bad variable counts as not set here and is reported by [`init_runtime`] and
     /// [`init_runtime_with_config`].
     fn default() -> Self {
-        Self::from_environment(&Environment::read().unwrap_or_default())
+        Self::from_environment(&Survey::read().environment)
     }
 }
 

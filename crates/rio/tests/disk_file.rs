@@ -141,7 +141,11 @@ async fn the_cursor_reads_writes_and_seeks() {
     let data = pattern(200_000);
     assert_eq!(file.write_all(&data).await.unwrap(), data.len());
     AsyncWriteExt::write_all(&mut file, b"tail").await.unwrap();
-    assert_eq!(file.seek(SeekFrom::End(-4)).await.unwrap(), 200_000, "the end includes what was just written");
+    assert_eq!(
+        file.seek(SeekFrom::End(-4)).await.unwrap(),
+        200_000,
+        "the end includes what was just written"
+    );
     let mut tail = String::new();
     file.read_to_string(&mut tail).await.unwrap();
     assert_eq!(tail, "tail");
@@ -242,7 +246,11 @@ fn outside_a_tokio_runtime_there_is_a_typed_error() {
 
 #[tokio::test]
 async fn handles_spawn_and_limit_time() {
-    let config = RuntimeConfig { runtime_type: RuntimeType::Tokio, max_blocking_threads: Some(4), ..Default::default() };
+    let config = RuntimeConfig {
+        runtime_type: RuntimeType::Tokio,
+        max_blocking_threads: Some(4),
+        ..Default::default()
+    };
     let runtime = init_runtime_with_config(config).unwrap();
     assert_eq!(runtime.runtime_type(), RuntimeType::Tokio);
     assert!(!runtime.supports_zero_copy() && runtime.is_healthy());

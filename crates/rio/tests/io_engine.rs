@@ -1,10 +1,11 @@
 //! `IoEngine`: batches and copies from readers.
 
-use bytes::Bytes;
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test")]
 
+use bytes::Bytes;
 use rustfs_rio::{
-    BatchOperation, DiskFile, IoEngine, OpenOptions, RuntimeHandle, get_io_engine, init_io_engine, init_runtime,
+    BatchOperation, DiskFile, IoEngine, OpenOptions, RuntimeHandle, get_io_engine, init_io_engine,
+    init_runtime,
 };
 use std::io::IoSliceMut;
 

@@ -43,16 +43,16 @@ async fn run_task(run: Arc<Run>, index: usize) {
     let job = run.job();
     let mut options = OpenOptions::new();
     options.read(true).write(job.workload.has_writes()).custom_flags(job.open_flags());
-    match options.open(&job.file.path).await {
-        Ok(file) => carry_out(&run, index, &file).await,
-        Err(error) => run.fail(format!("cannot open the file: {error}")),
+    match (options.open(&job.file.path).await, job.buffer()) {
+        (Ok(file), Ok(buf)) => carry_out(&run, index, &file, buf.into()).await,
+        (Err(error), _) => run.fail(format!("cannot open the file: {error}")),
+        (_, Err(error)) => run.fail(error.to_string()),
     }
 }
 
-async fn carry_out(run: &Arc<Run>, index: usize, mut file: &File) {
+async fn carry_out(run: &Arc<Run>, index: usize, mut file: &File, mut buf: Buffer) {
     let mut task = run.task(index);
     let sync = run.job().workload.sync_each;
-    let mut buf = Buffer::zeroed(run.job().workload.block_size);
     while let Some(op) = task.begin(&mut buf) {
         let (mut result, back) = match op.kind {
             OpKind::Read => file.read_at(buf, op.offset).await.into(),

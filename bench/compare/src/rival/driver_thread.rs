@@ -3,16 +3,16 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsFd, FromRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use rustfs_rio_load::{Job, LoadError, Notes, OpKind, Outcome, PageBuffer, Target, TaskLoop};
+use rustfs_rio_buf::AlignedBuf;
+use rustfs_rio_engine::floor::{Action, Completion, Ring, Transfer};
+use rustfs_rio_load::{Job, LoadError, Notes, OpKind, Outcome, Run, Target, TaskLoop};
 use tokio::sync::oneshot;
-
-use super::ring::{OUTSIDE, Ring, Transfer};
 
 /// Operations of the driver at once; more wait in the channel.
 const DEPTH: usize = 256;
@@ -21,7 +21,7 @@ const DEPTH: usize = 256;
 #[derive(Debug, Default)]
 pub struct DriverThread;
 
-type Reply = (io::Result<usize>, PageBuffer);
+type Reply = (io::Result<usize>, AlignedBuf);
 
 struct Request {
     transfer: Transfer<Arc<File>>,
@@ -73,10 +73,9 @@ impl Target for DriverThread {
             };
             let mut handles = Vec::new();
             for index in 0..job.workload.tasks {
-                let file = Arc::new(job.open()?);
+                let parts = (Arc::new(job.open()?), job.buffer()?);
                 let (sender, bell) = (sender.clone(), Arc::clone(&bell));
-                let (block_size, sync) = (job.workload.block_size, job.workload.sync_each);
-                handles.push(runtime.spawn(carry_out(run.task(index), file, sender, bell, block_size, sync)));
+                handles.push(runtime.spawn(carry_out(Arc::clone(run), run.task(index), parts, sender, bell)));
             }
             drop(sender);
             for handle in handles {
@@ -97,25 +96,26 @@ impl Target for DriverThread {
 }
 
 async fn carry_out(
+    run: Arc<Run>,
     mut task: TaskLoop,
-    file: Arc<File>,
+    (file, mut buf): (Arc<File>, AlignedBuf),
     sender: Sender<Request>,
     bell: Arc<Bell>,
-    block_size: usize,
-    sync: bool,
 ) {
-    let mut buf = PageBuffer::zeroed(block_size);
+    let sync = run.job().workload.sync_each;
     while let Some(op) = task.begin(&mut buf) {
         let (reply, answer) = oneshot::channel();
-        let transfer = Transfer { kind: op.kind, offset: op.offset, buf, file: Arc::clone(&file) };
-        let sync = sync && op.kind == OpKind::Write;
+        let action = match op.kind {
+            OpKind::Read => Action::Read,
+            OpKind::Write => Action::Write,
+        };
+        let transfer = Transfer { action, offset: op.offset, buf, file: Arc::clone(&file) };
         let sent = sender.send(Request { transfer, sync, reply });
         bell.ring();
-        let result;
-        (result, buf) = match (sent, answer.await) {
-            (Ok(()), Ok(reply)) => reply,
-            _ => (Err(io::Error::other("the driver is gone")), PageBuffer::zeroed(block_size)),
+        let (Ok(()), Ok((result, back))) = (sent, answer.await) else {
+            return run.fail("the driver is gone");
         };
+        buf = back;
         task.finish(op, result, &buf);
     }
 }
@@ -128,80 +128,82 @@ struct Waiting {
     moved: Option<usize>,
 }
 
+/// What the driver works on.
+struct Driver {
+    ring: Ring<Arc<File>>,
+    waiting: Vec<Option<Waiting>>,
+    free: Vec<usize>,
+}
+
 /// The driver: takes what the channel holds, submits it in one call, and waits for a completion or the bell.
 fn drive(receiver: &Receiver<Request>, bell: &Bell) -> io::Result<u64> {
-    let mut ring: Ring<Arc<File>> = Ring::new(DEPTH)?;
-    let mut waiting: Vec<Option<Waiting>> = (0..DEPTH).map(|_| None).collect();
-    let mut free: Vec<usize> = (0..DEPTH).collect();
+    let mut driver = Driver {
+        ring: Ring::new(DEPTH)?,
+        waiting: (0..DEPTH).map(|_| None).collect(),
+        free: (0..DEPTH).collect(),
+    };
     let mut done = Vec::new();
-    ring.poll_readable(&bell.event)?;
+    driver.ring.poll_readable(bell.event.as_fd())?;
     loop {
-        let open = accept(receiver, &mut ring, &mut waiting, &mut free)?;
-        if !open && ring.under_way() == 0 {
-            return Ok(ring.enters());
+        let open = driver.accept(receiver)?;
+        if !open && driver.ring.under_way() == 0 {
+            return Ok(driver.ring.enters());
         }
         // Whoever sends after this rings; what was sent before is seen by the second look.
         bell.asleep.store(true, Ordering::SeqCst);
-        let wanted = usize::from(receiver.is_empty() && (open || ring.under_way() > 0));
-        ring.submit_and_wait(wanted)?;
+        let wanted = usize::from(receiver.is_empty() && (open || driver.ring.under_way() > 0));
+        driver.ring.submit_and_wait(wanted)?;
         bell.asleep.store(false, Ordering::SeqCst);
-        ring.reap(&mut done);
-        for (index, transfer, result) in done.drain(..) {
-            match (index, transfer) {
-                (OUTSIDE, _) => {
+        driver.ring.reap(&mut done);
+        for completion in done.drain(..) {
+            match completion {
+                Completion::Readable(result) => {
+                    result?;
                     reset(&bell.event);
-                    ring.poll_readable(&bell.event)?;
+                    driver.ring.poll_readable(bell.event.as_fd())?;
                 }
-                (slot, Some(transfer)) => {
-                    complete(slot as usize, transfer, result, &mut ring, &mut waiting, &mut free)?
-                }
-                (_, None) => {}
+                Completion::Done { slot, transfer, result } => driver.complete(slot, transfer, result)?,
             }
         }
     }
 }
 
-/// Starts what the channel holds, as far as there are slots. Says whether senders are left.
-fn accept(
-    receiver: &Receiver<Request>,
-    ring: &mut Ring<Arc<File>>,
-    waiting: &mut [Option<Waiting>],
-    free: &mut Vec<usize>,
-) -> io::Result<bool> {
-    while let Some(slot) = free.pop() {
-        match receiver.try_recv() {
-            Ok(Request { transfer, sync, reply }) => {
-                ring.start(slot, transfer)?;
-                waiting[slot] = Some(Waiting { reply, sync, moved: None });
-            }
-            Err(end) => {
-                free.push(slot);
-                return Ok(end == TryRecvError::Empty);
+impl Driver {
+    /// Starts what the channel holds, as far as there are slots. Says whether senders are left.
+    fn accept(&mut self, receiver: &Receiver<Request>) -> io::Result<bool> {
+        while let Some(slot) = self.free.pop() {
+            match receiver.try_recv() {
+                Ok(Request { transfer, sync, reply }) => {
+                    self.ring.start(slot, transfer)?;
+                    self.waiting[slot] = Some(Waiting { reply, sync, moved: None });
+                }
+                Err(end) => {
+                    self.free.push(slot);
+                    return Ok(end == TryRecvError::Empty);
+                }
             }
         }
+        Ok(true)
     }
-    Ok(true)
-}
 
-fn complete(
-    slot: usize,
-    transfer: Transfer<Arc<File>>,
-    result: io::Result<usize>,
-    ring: &mut Ring<Arc<File>>,
-    waiting: &mut [Option<Waiting>],
-    free: &mut Vec<usize>,
-) -> io::Result<()> {
-    let Some(mut request) = waiting[slot].take() else { return Ok(()) };
-    if let (true, None, Ok(moved)) = (request.sync, request.moved, &result) {
-        request.moved = Some(*moved);
-        waiting[slot] = Some(request);
-        return ring.sync(slot, transfer);
+    fn complete(
+        &mut self,
+        slot: usize,
+        transfer: Transfer<Arc<File>>,
+        result: io::Result<usize>,
+    ) -> io::Result<()> {
+        let Some(mut request) = self.waiting[slot].take() else { return Ok(()) };
+        if let (true, None, Ok(moved)) = (request.sync, request.moved, &result) {
+            request.moved = Some(*moved);
+            self.waiting[slot] = Some(request);
+            return self.ring.start(slot, Transfer { action: Action::Sync, ..transfer });
+        }
+        self.free.push(slot);
+        let result = result.map(|len| request.moved.unwrap_or(len));
+        // A task that is gone has no use for the reply.
+        _ = request.reply.send((result, transfer.buf));
+        Ok(())
     }
-    free.push(slot);
-    let result = result.map(|len| request.moved.unwrap_or(len));
-    // A task that is gone has no use for the reply.
-    _ = request.reply.send((result, transfer.buf));
-    Ok(())
 }
 
 fn reset(event: &File) {

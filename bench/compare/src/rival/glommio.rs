@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use glommio::io::{BufferedFile, DmaFile, OpenOptions};
 use glommio::{LocalExecutorBuilder, Placement};
-use rustfs_rio_load::{Job, LoadError, Op, OpKind, Outcome, PageBuffer, Run, Target, TaskLoop};
+use rustfs_rio_load::{Job, LoadError, Op, OpKind, Outcome, Run, Target, TaskLoop};
 
 use super::per_core;
 
@@ -55,7 +55,10 @@ impl Target for Glommio {
 async fn run_task(run: Arc<Run>, index: usize) {
     match open(run.job()).await {
         Ok(file) => {
-            carry_out(run.task(index), run.job(), &file).await;
+            match run.job().buffer() {
+                Ok(mut buf) => carry_out(run.task(index), run.job(), &file, &mut buf).await,
+                Err(error) => run.fail(error.to_string()),
+            }
             let closed = match file {
                 File::Buffered(file) => file.close().await,
                 File::Direct(file) => file.close().await,
@@ -78,14 +81,13 @@ async fn open(job: &Job) -> io::Result<File> {
     })
 }
 
-async fn carry_out(mut task: TaskLoop, job: &Job, file: &File) {
-    let mut buf = PageBuffer::zeroed(job.workload.block_size);
-    while let Some(op) = task.begin(&mut buf) {
+async fn carry_out(mut task: TaskLoop, job: &Job, file: &File, buf: &mut [u8]) {
+    while let Some(op) = task.begin(buf) {
         match op.kind {
             OpKind::Read => read(&mut task, op, file, buf.len()).await,
             OpKind::Write => {
-                let result = write(file, &op, &buf, job.workload.sync_each).await;
-                task.finish(op, result, &buf);
+                let result = write(file, &op, buf, job.workload.sync_each).await;
+                task.finish(op, result, buf);
             }
         }
     }

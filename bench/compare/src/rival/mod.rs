@@ -4,12 +4,10 @@
 //! made for. Their ring sizes are small because locked memory is limited for ordinary users; everything else is their
 //! default.
 
-mod bare_ring;
 mod compio;
 mod driver_thread;
 mod glommio;
 mod monoio;
-mod ring;
 mod tokio_uring;
 
 use std::ops::Range;
@@ -18,7 +16,6 @@ use std::thread;
 
 use rustfs_rio_load::{Job, LoadError, Notes, Outcome, Run};
 
-pub use bare_ring::BareRing;
 pub use compio::Compio;
 pub use driver_thread::DriverThread;
 pub use glommio::Glommio;

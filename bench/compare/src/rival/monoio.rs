@@ -25,7 +25,12 @@ impl Target for Monoio {
                 let mut handles = Vec::new();
                 for index in tasks {
                     let file = File::from_std(run.job().open()?)?;
-                    handles.push(monoio::spawn(carry_out(Arc::clone(run), run.task(index), file)));
+                    handles.push(monoio::spawn(carry_out(
+                        Arc::clone(run),
+                        run.task(index),
+                        file,
+                        run.job().buffer()?.into(),
+                    )));
                 }
                 for handle in handles {
                     handle.await;
@@ -36,9 +41,8 @@ impl Target for Monoio {
     }
 }
 
-async fn carry_out(run: Arc<Run>, mut task: TaskLoop, file: File) {
+async fn carry_out(run: Arc<Run>, mut task: TaskLoop, file: File, mut buf: Buffer) {
     let sync = run.job().workload.sync_each;
-    let mut buf = Buffer::zeroed(run.job().workload.block_size);
     while let Some(op) = task.begin(&mut buf) {
         let (mut result, back) = match op.kind {
             OpKind::Read => file.read_at(buf, op.offset).await,

@@ -1,18 +1,28 @@
 //! The engines that can be measured. Each owns whatever runs its tasks: a runtime, threads, a child process.
 //!
-//! - [`Threads`]: one thread per task, plain system calls; the floor that a buffered engine is held against
+//! - [`Threads`]: one thread per task, plain system calls: a floor
+//! - [`BareRing`]: io_uring without a runtime: a floor
+//! - [`Rio`]: this project's engine, on each of its backends
 //! - [`TokioFs`]: `tokio::fs`, seek and read
 //! - [`SpawnBlocking`]: tokio tasks that send each system call to the blocking pool
 //! - [`Fio`]: the external program of that name, where it is installed
 
+mod bare_ring;
 mod fio;
+pub(crate) mod rio;
 mod spawn_blocking;
 mod threads;
 mod tokio_fs;
 
+use std::fs::File;
+
+use rustfs_rio_buf::AlignedBuf;
+
 use crate::{Job, LoadError, Outcome, Workload};
 
+pub use bare_ring::BareRing;
 pub use fio::Fio;
+pub use rio::Rio;
 pub use spawn_blocking::SpawnBlocking;
 pub use threads::Threads;
 pub use tokio_fs::TokioFs;
@@ -35,6 +45,11 @@ pub trait Target {
 
     /// Carries out the job and returns when nothing of it is left running.
     fn run(&self, job: &Job) -> Result<Outcome, LoadError>;
+}
+
+/// A file and a buffer for each task.
+pub(crate) fn parts(job: &Job) -> Result<Vec<(File, AlignedBuf)>, LoadError> {
+    (0..job.workload.tasks).map(|_| Ok((job.open()?, job.buffer()?))).collect()
 }
 
 /// A tokio runtime as an ordinary service has it, with the job's number of workers.

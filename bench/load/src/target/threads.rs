@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::thread;
 
-use super::Target;
-use crate::{Job, LoadError, Notes, OpKind, Outcome, PageBuffer, TaskLoop, read_full_at, write_full_at};
+use rustfs_rio_buf::AlignedBuf;
+
+use super::{Target, parts};
+use crate::{Job, LoadError, Notes, OpKind, Outcome, TaskLoop, read_full_at, write_full_at};
 
 /// `pread` and `pwrite` on one thread per task.
 #[derive(Debug, Default)]
@@ -17,12 +19,13 @@ impl Target for Threads {
 
     fn run(&self, job: &Job) -> Result<Outcome, LoadError> {
         job.measure(self.name(), |run| {
-            let files = (0..job.workload.tasks).map(|_| job.open()).collect::<Result<Vec<_>, _>>()?;
+            let parts = parts(job)?;
+            let sync = job.workload.sync_each;
             thread::scope(|scope| {
-                for (index, file) in files.into_iter().enumerate() {
+                for (index, (file, buf)) in parts.into_iter().enumerate() {
                     let task = run.task(index);
                     let spawned =
-                        thread::Builder::new().spawn_scoped(scope, move || run_task(task, &file, job));
+                        thread::Builder::new().spawn_scoped(scope, move || run_task(task, &file, buf, sync));
                     if let Err(error) = spawned {
                         run.fail(format!("cannot start thread {index}: {error}"));
                         break;
@@ -34,9 +37,7 @@ impl Target for Threads {
     }
 }
 
-fn run_task(mut task: TaskLoop, file: &File, job: &Job) {
-    let mut buf = PageBuffer::zeroed(job.workload.block_size);
-    let sync = job.workload.sync_each;
+fn run_task(mut task: TaskLoop, file: &File, mut buf: AlignedBuf, sync: bool) {
     while let Some(op) = task.begin(&mut buf) {
         let result = match op.kind {
             OpKind::Read => read_full_at(file, &mut buf, op.offset),

@@ -2,11 +2,12 @@
 
 use std::io::{self, SeekFrom};
 
+use rustfs_rio_buf::AlignedBuf;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::{Target, run_tasks, tokio_runtime};
-use crate::{Job, LoadError, Notes, Op, OpKind, Outcome, PageBuffer, TaskLoop, Workload};
+use super::{Target, parts, run_tasks, tokio_runtime};
+use crate::{Job, LoadError, Notes, Op, OpKind, Outcome, TaskLoop, Workload};
 
 /// `tokio::fs::File`.
 #[derive(Debug, Default)]
@@ -26,23 +27,17 @@ impl Target for TokioFs {
     fn run(&self, job: &Job) -> Result<Outcome, LoadError> {
         let runtime = tokio_runtime(job, self.name())?;
         job.measure(self.name(), |run| {
-            let files = (0..job.workload.tasks)
-                .map(|_| job.open().map(File::from_std))
-                .collect::<Result<Vec<_>, _>>()?;
             let sync = job.workload.sync_each;
-            let block_size = job.workload.block_size;
-            let tasks = files
-                .into_iter()
-                .enumerate()
-                .map(|(index, file)| run_task(run.task(index), file, block_size, sync));
+            let parts = parts(job)?.into_iter().enumerate();
+            let tasks =
+                parts.map(|(index, (file, buf))| run_task(run.task(index), File::from_std(file), buf, sync));
             run_tasks(&runtime, run, tasks);
             Ok(Notes::default())
         })
     }
 }
 
-async fn run_task(mut task: TaskLoop, mut file: File, block_size: usize, sync: bool) {
-    let mut buf = PageBuffer::zeroed(block_size);
+async fn run_task(mut task: TaskLoop, mut file: File, mut buf: AlignedBuf, sync: bool) {
     while let Some(op) = task.begin(&mut buf) {
         let result = carry_out(&mut file, &op, &mut buf, sync).await;
         task.finish(op, result, &buf);

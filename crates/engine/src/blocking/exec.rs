@@ -5,10 +5,9 @@ use crate::op::Step;
 /// Runs the step on this thread and returns the kernel's answer: a count or descriptor, or a negated error number.
 pub(crate) fn execute(step: Step) -> i64 {
     match step {
-        Step::Read { .. }
-        | Step::Write { .. }
-        | Step::ReadVectored { .. }
-        | Step::WriteVectored { .. } => transfer(step),
+        Step::Read { .. } | Step::Write { .. } | Step::ReadVectored { .. } | Step::WriteVectored { .. } => {
+            transfer(step)
+        }
         // SAFETY: plain call on a descriptor that the operation's file keeps open.
         Step::Sync { fd, data_only: true } => answer(i64::from(unsafe { libc::fdatasync(fd) })),
         // SAFETY: as above.
@@ -21,9 +20,8 @@ pub(crate) fn execute(step: Step) -> i64 {
         Step::Truncate { fd, len } => answer(i64::from(unsafe { libc::ftruncate(fd, signed(len)) })),
         Step::Statx { fd, out } => {
             // SAFETY: `out` points to a `statx` buffer in the operation's payload.
-            let result = unsafe {
-                libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, crate::file::STATX_MASK, out)
-            };
+            let result =
+                unsafe { libc::statx(fd, c"".as_ptr(), libc::AT_EMPTY_PATH, crate::file::STATX_MASK, out) };
             answer(i64::from(result))
         }
         Step::Open { path, flags, mode } => {

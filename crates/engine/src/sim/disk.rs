@@ -193,7 +193,12 @@ impl SimDisk {
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
         let state = self.lock();
-        state.names.iter().filter(|(_, node)| matches!(node, Node::File(_))).map(|(path, _)| path.clone()).collect()
+        state
+            .names
+            .iter()
+            .filter(|(_, node)| matches!(node, Node::File(_)))
+            .map(|(path, _)| path.clone())
+            .collect()
     }
 
     /// What a read of the whole file would give.
@@ -226,9 +231,10 @@ impl SimDisk {
             let mut new = after.lock();
             new.names.clone_from(&state.names);
             new.inodes_made = state.inodes_made;
-            let named = state.inodes.iter().filter(|(number, _)| {
-                state.names.values().any(|node| *node == Node::File(**number))
-            });
+            let named = state
+                .inodes
+                .iter()
+                .filter(|(number, _)| state.names.values().any(|node| *node == Node::File(**number)));
             for (number, inode) in named {
                 let content = Content::settled(inode.content.survivor(&state.faults, rng));
                 let inode = Inode { content, mode: inode.mode, modified: inode.modified, sync_errors: 0 };

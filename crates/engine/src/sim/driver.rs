@@ -190,13 +190,16 @@ impl Driver {
 }
 
 /// The task of a driver. Ends when it is aborted; then whoever adds work carries it out.
-pub(crate) async fn drive(driver: Arc<Driver>) {
+pub(crate) fn drive(driver: Arc<Driver>) -> impl Future<Output = ()> + Send + 'static {
+    // Made here, because a task that is dropped before its first turn never reaches its body.
     let attendance = Attendance(driver);
-    loop {
-        while attendance.0.turn() {
-            Requeue(false).await;
+    async move {
+        loop {
+            while attendance.0.turn() {
+                Requeue(false).await;
+            }
+            attendance.0.work.notified().await;
         }
-        attendance.0.work.notified().await;
     }
 }
 

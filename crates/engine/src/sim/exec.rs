@@ -49,7 +49,7 @@ impl State {
                 self.open(path, flags, mode)
             }
             Step::Close { fd } => return self.close(fd),
-            Step::Advise { fd, advice, .. } => self.handle(fd).and_then(|_| match advice {
+            Step::Advise { fd, advice, .. } => self.handle(fd).and(match advice {
                 libc::POSIX_FADV_NORMAL..=libc::POSIX_FADV_NOREUSE => Ok(0),
                 _ => Err(libc::EINVAL),
             }),
@@ -230,7 +230,9 @@ impl State {
         let inode = match self.names.get(&path) {
             _ if path.as_os_str().is_empty() => return Err(libc::ENOENT),
             Some(_) if flags & libc::O_EXCL != 0 && flags & libc::O_CREAT != 0 => return Err(libc::EEXIST),
-            Some(Node::Directory) if flags & (libc::O_ACCMODE | libc::O_CREAT) != 0 => return Err(libc::EISDIR),
+            Some(Node::Directory) if flags & (libc::O_ACCMODE | libc::O_CREAT) != 0 => {
+                return Err(libc::EISDIR);
+            }
             Some(Node::Directory) if flags & libc::O_DIRECT != 0 => return Err(libc::EINVAL),
             Some(Node::Directory) => None,
             Some(Node::File(number)) => Some(*number),

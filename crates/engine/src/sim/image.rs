@@ -84,7 +84,8 @@ impl Image {
     /// Makes a range zero without changing the length; whole pages are given back.
     pub(super) fn zero(&mut self, offset: u64, len: u64) {
         let end = offset.saturating_add(len);
-        let touched: Vec<u64> = self.pages.range(offset / PAGE..end.div_ceil(PAGE)).map(|(n, _)| *n).collect();
+        let touched: Vec<u64> =
+            self.pages.range(offset / PAGE..end.div_ceil(PAGE)).map(|(n, _)| *n).collect();
         for number in touched {
             let base = number * PAGE;
             let from = offset.saturating_sub(base) as usize;

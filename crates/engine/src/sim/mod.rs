@@ -31,8 +31,8 @@ mod faults;
 mod image;
 mod rng;
 
-pub(crate) use driver::{Driver, SimHandle, drive};
 pub use disk::SimDisk;
+pub(crate) use driver::{Driver, SimHandle, drive};
 pub use faults::{Fault, Faults, Scripted};
 pub use rng::Rng;
 

@@ -5,7 +5,12 @@ use crate::op::Step;
 use io_uring::{opcode, squeue, types};
 
 /// The entry for a step, or `None` if the ring has no operation for it.
-pub(crate) fn build(step: Step, user_data: u64, abilities: Abilities, priority: u16) -> Option<squeue::Entry> {
+pub(crate) fn build(
+    step: Step,
+    user_data: u64,
+    abilities: Abilities,
+    priority: u16,
+) -> Option<squeue::Entry> {
     let entry = match step {
         Step::Read { fd, ptr, len, offset } => {
             opcode::Read::new(types::Fd(fd), ptr, len).offset(offset).ioprio(priority).build()

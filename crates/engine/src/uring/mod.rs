@@ -10,14 +10,17 @@
 //!
 //! Who drives a ring: every task that submits may enter the kernel for all that gathered, and reaps what completed
 //! meanwhile. When no task is active, the ring's descriptor is readable and tokio's I/O driver wakes the reaper task.
-//! No thread of ours exists (SQPOLL adds one of the kernel's), and nothing runs at rest.
+//! No thread of ours exists (SQPOLL adds one of the kernel's), and nothing runs at rest. The optional `polled` ring is
+//! different: a thread owns it.
 
 mod entry;
 mod gather;
+mod polled;
 mod probe;
 mod reaper;
 mod shard;
 
+pub(crate) use polled::PolledRing;
 pub(crate) use probe::{Abilities, explain, probe};
 pub(crate) use reaper::reaper;
 pub(crate) use shard::Shard;
@@ -40,6 +43,8 @@ pub(crate) struct RingConfig {
     pub(crate) sqpoll_idle: Option<Duration>,
     /// Kernel workers (bounded, unbounded) that a ring may start per submitting thread.
     pub(crate) workers_max: [u32; 2],
+    /// Completions are polled for.
+    pub(crate) iopoll: bool,
     /// `ioprio` of transfers; 0 leaves the process's own.
     pub(crate) priority: u16,
 }
@@ -55,6 +60,9 @@ pub(crate) fn build(config: &RingConfig) -> io::Result<IoUring> {
     builder.setup_cqsize(config.depth.saturating_mul(2));
     builder.setup_clamp();
     builder.dontfork();
+    if config.iopoll {
+        builder.setup_iopoll();
+    }
     if let Some(idle) = config.sqpoll_idle {
         let millis = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX).max(1);
         builder.setup_sqpoll(millis);

@@ -33,7 +33,14 @@ struct LastRites(Arc<Shard>);
 impl Drop for LastRites {
     fn drop(&mut self) {
         self.0.condemn();
-        self.0.drain(Instant::now() + LAST_DRAIN);
+        if self.0.drain(Instant::now() + LAST_DRAIN) == 0 {
+            return;
+        }
+        // Futures elsewhere still wait for what the kernel has, however long the device takes. The thread ends with the last
+        // of it; on a device that hangs it stays, like the memory.
+        let shard = Arc::clone(&self.0);
+        let drain = move || while shard.drain(Instant::now() + RETRY_MAX) > 0 {};
+        let _ = std::thread::Builder::new().name("rio-last-drain".to_owned()).spawn(drain);
     }
 }
 
@@ -41,8 +48,20 @@ impl Drop for LastRites {
 const LAST_DRAIN: Duration = Duration::from_millis(50);
 
 /// Runs until it is dropped or aborted by the engine.
-pub(crate) async fn reaper(shard: Arc<Shard>, config: RingConfig, failed: Arc<Notify>) {
-    let _last_rites = LastRites(Arc::clone(&shard));
+pub(crate) fn reaper(
+    shard: Arc<Shard>,
+    config: RingConfig,
+    failed: Arc<Notify>,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Made here, because a task that is dropped before its first turn never reaches its body.
+    let last_rites = LastRites(Arc::clone(&shard));
+    async move {
+        let _last_rites = last_rites;
+        watch(shard, config, failed).await;
+    }
+}
+
+async fn watch(shard: Arc<Shard>, config: RingConfig, failed: Arc<Notify>) {
     let mut pause = RETRY_MIN;
     // SAFETY: the descriptor belongs to the shard, which never replaces it, and the registration owns a reference to the
     // shard.

@@ -16,9 +16,9 @@ use crate::shared::Core;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Mutex, Ordering};
 use crate::table::{Next, Token};
 use io_uring::{IoUring, squeue};
+use rustix::event::{EventfdFlags, eventfd};
 use std::cell::RefCell;
 use std::io;
-use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
@@ -186,7 +186,9 @@ impl Shard {
     /// then untouched.
     pub(crate) fn submit(&self, token: Token, gather: bool) -> bool {
         let Some(step) = self.core.table.step(token) else { return true };
-        let Some(entry) = entry::build(step, token.to_raw(), self.abilities, self.priority) else { return false };
+        let Some(entry) = entry::build(step, token.to_raw(), self.abilities, self.priority) else {
+            return false;
+        };
         let queued = {
             let mut waiting = self.waiting.lock();
             // Under the lock: whoever breaks the ring empties this queue under it afterwards.
@@ -216,10 +218,8 @@ impl Shard {
     pub(crate) fn kick(&self) {
         let mut after = AFTERMATH.with(RefCell::take);
         let cell = RefCell::new(&mut after);
-        self.ring.request(
-            |ring| self.round(ring, &mut cell.borrow_mut()),
-            || self.act(&mut cell.borrow_mut()),
-        );
+        self.ring
+            .request(|ring| self.round(ring, &mut cell.borrow_mut()), || self.act(&mut cell.borrow_mut()));
         AFTERMATH.with(|slot| *slot.borrow_mut() = after);
     }
 
@@ -257,6 +257,7 @@ impl Shard {
         }
         // The kernel posts a completion and then looks at the flag; here the flag is set and then the queue is read. Without
         // a full barrier both could miss the other's write.
+        // tidy:allow(sync): a fence against the kernel, which no model contains
         std::sync::atomic::fence(Ordering::SeqCst);
         !quiet
     }

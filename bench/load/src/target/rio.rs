@@ -1,0 +1,180 @@
+//! Rio as a program uses it: plain tokio tasks, a `DiskFile` each, buffers that are given away and come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustfs_rio::{
+    AsyncFile, Backend, DirectMode, DiskFile, EngineStats, OpenOptions, OptimizedBuffer, RuntimeConfig,
+    RuntimeHandle, RuntimeType, init_runtime_with_config,
+};
+use tokio::runtime::Runtime;
+
+use super::{Target, run_tasks, tokio_runtime};
+use crate::{Job, LoadError, Notes, OpKind, Outcome, Run, TaskLoop, Workload};
+
+/// Far more than the operations of a run need to end; an engine that has not then is at fault.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// `rustfs_rio::DiskFile` on one of Rio's backends.
+#[derive(Debug)]
+pub struct Rio {
+    backend: Backend,
+}
+
+impl Rio {
+    /// Rio with the best path for each operation: what a program gets by default.
+    pub fn auto() -> Self {
+        Self { backend: Backend::Auto }
+    }
+
+    /// Rio with everything through io_uring.
+    pub fn uring() -> Self {
+        Self { backend: Backend::Uring }
+    }
+
+    /// Rio with everything on its blocking threads.
+    pub fn blocking() -> Self {
+        Self { backend: Backend::Blocking }
+    }
+
+    /// Starts the engine. The environment has its say, as in any program that uses Rio.
+    pub(crate) fn start(&self, workers: usize) -> Result<RuntimeHandle, rustfs_rio::RuntimeError> {
+        let config = RuntimeConfig {
+            backend: self.backend,
+            worker_threads: Some(workers),
+            ..RuntimeConfig::from_env()?
+        };
+        init_runtime_with_config(config)
+    }
+}
+
+impl Target for Rio {
+    fn name(&self) -> &str {
+        match self.backend {
+            Backend::Auto => "rio-auto",
+            Backend::Uring => "rio-uring",
+            Backend::Blocking => "rio-blocking",
+        }
+    }
+
+    fn unavailable(&self, _workload: &Workload) -> Option<String> {
+        (self.backend == Backend::Uring).then(refusal).flatten()
+    }
+
+    fn run(&self, job: &Job) -> Result<Outcome, LoadError> {
+        let error = |error: &dyn std::fmt::Display| job.engine_error(self.name(), error);
+        let runtime = tokio_runtime(job, self.name())?;
+        let rio = {
+            let _inside = runtime.enter();
+            self.start(job.workers).map_err(|cause| error(&cause))?
+        };
+        let outcome = job.measure(self.name(), |run| drive(&runtime, &rio, run));
+        shut_down(&runtime, &rio).map_err(|cause| error(&cause))?;
+        outcome
+    }
+}
+
+/// Why the kernel refuses rings to Rio here; `None` where it does not, or where that could not be found out without
+/// running.
+fn refusal() -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let _inside = runtime.enter();
+    let config = RuntimeConfig {
+        backend: Backend::Auto,
+        runtime_type: RuntimeType::IoUring,
+        require_io_uring: false,
+        ..RuntimeConfig::from_env().ok()?
+    };
+    let rio = init_runtime_with_config(config).ok()?;
+    let refusal = rio.capabilities().ring_refusal.map(|refusal| refusal.to_string());
+    runtime.block_on(rio.shutdown(SHUTDOWN_DEADLINE));
+    refusal
+}
+
+/// Ends the engine, and says so when it did not end in full.
+pub(crate) fn shut_down(runtime: &Runtime, rio: &RuntimeHandle) -> Result<(), String> {
+    let report = runtime.block_on(rio.shutdown(SHUTDOWN_DEADLINE));
+    if report.is_clean() { Ok(()) } else { Err(format!("the engine did not shut down cleanly: {report:?}")) }
+}
+
+/// Runs the tasks of a run on an engine.
+pub(crate) fn drive(runtime: &Runtime, rio: &RuntimeHandle, run: &Arc<Run>) -> Result<Notes, LoadError> {
+    let job = run.job();
+    let mut parts = Vec::new();
+    for _ in 0..job.workload.tasks {
+        let file = runtime.block_on(open(job, rio));
+        let file = file.map_err(|error| LoadError::io("open", &job.file.path)(error.into()))?;
+        parts.push((file, job.buffer()?));
+    }
+    let before = rio.stats();
+    let tasks = parts
+        .into_iter()
+        .enumerate()
+        .map(|(index, (file, buf))| run_task(run.task(index), file, buf, job.workload.sync_each));
+    run_tasks(runtime, run, tasks);
+    let after = rio.stats();
+    Ok(Notes { backend: routes(&before, &after), ring_enters: Some(after.ring_enters - before.ring_enters) })
+}
+
+async fn open(job: &Job, rio: &RuntimeHandle) -> Result<DiskFile, rustfs_rio::RuntimeError> {
+    let direct = if job.workload.direct { DirectMode::On } else { DirectMode::Off };
+    let options = OpenOptions::new().read(true).write(job.workload.has_writes()).direct(direct);
+    DiskFile::open_with(&job.file.path, &options, rio).await
+}
+
+async fn run_task(mut task: TaskLoop, file: DiskFile, mut buf: OptimizedBuffer, sync: bool) {
+    let block_size = buf.len();
+    while let Some(op) = task.begin(&mut buf) {
+        let (mut result, mut back) = match op.kind {
+            OpKind::Read => file.read_into(buf, op.offset).await,
+            OpKind::Write => file.write_from(buf, op.offset).await,
+        };
+        if sync && result.is_ok() {
+            result = file.sync_data().await.and(result);
+        }
+        task.finish(op, result, &back);
+        // A read that failed or was short leaves a shorter buffer.
+        back.resize(block_size, 0);
+        buf = back;
+    }
+}
+
+/// The shares of the paths that operations took.
+fn routes(before: &EngineStats, after: &EngineStats) -> Option<String> {
+    let counts = [
+        ("inline", after.inline_ops - before.inline_ops),
+        ("ring", after.ring_ops - before.ring_ops),
+        ("blocking", after.blocking_ops - before.blocking_ops),
+    ];
+    let total: u64 = counts.iter().map(|(_, count)| count).sum();
+    let share = |count: u64| count as f64 * 100.0 / total as f64;
+    let taken = counts.iter().filter(|(_, count)| *count > 0);
+    let texts: Vec<String> = taken
+        .map(|&(path, count)| match share(count) {
+            tiny if tiny < 0.5 => format!("{path} under 1 %"),
+            nearly if nearly > 99.5 && count < total => format!("{path} over 99 %"),
+            percent => format!("{path} {percent:.0} %"),
+        })
+        .collect();
+    (total > 0).then(|| texts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(inline: u64, ring: u64, blocking: u64) -> EngineStats {
+        let mut stats = EngineStats::default();
+        (stats.inline_ops, stats.ring_ops, stats.blocking_ops) = (inline, ring, blocking);
+        stats
+    }
+
+    #[test]
+    fn routes_are_shares_of_what_happened_in_between() {
+        let text = |after| routes(&stats(10, 10, 10), &after);
+        assert_eq!(text(stats(80, 10, 40)).unwrap(), "inline 70 %, blocking 30 %");
+        assert_eq!(text(stats(10, 11, 10)).unwrap(), "ring 100 %");
+        assert_eq!(text(stats(1_000_009, 10, 11)).unwrap(), "inline over 99 %, blocking under 1 %");
+        assert_eq!(text(stats(10, 10, 10)), None);
+    }
+}
