@@ -64,7 +64,7 @@ const STEPS: [Step; 13] = [
     Step { name: "vm-smoke", about: "the other kernel boots", speed: Speed::Slow, run: steps::vm_smoke },
     Step {
         name: "vm",
-        about: "contract, faults and NUMA in it",
+        about: "contract and device faults in it",
         speed: Speed::Slow,
         run: steps::vm_scenarios,
     },

@@ -103,7 +103,7 @@ fn counts_in(line: &str) -> Option<String> {
 }
 
 /// How many doctests a result line counts as passed.
-fn passed_in(line: &str) -> usize {
+pub(crate) fn passed_in(line: &str) -> usize {
     let plain = process::strip_colours(line);
     let Some(rest) = plain.trim().strip_prefix("test result: ok. ") else { return 0 };
     rest.split_whitespace().next().and_then(|count| count.parse().ok()).unwrap_or(0)
