@@ -9,7 +9,7 @@ use crate::{licences, test, tidy as rules, vm, workspace};
 
 const ENGINE: &str = "rustfs-rio-engine";
 /// Targets that must keep compiling: another C library, another kernel interface, no io_uring at all.
-const TARGETS: [&str; 3] = ["x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
+const TARGETS: [&str; 1] = ["x86_64-unknown-linux-musl"];
 /// Crates that promise to compile on every platform.
 const PORTABLE: [&str; 3] = ["rustfs-rio-buf", ENGINE, "rustfs-rio"];
 const SANITIZED_TARGET: &str = "x86_64-unknown-linux-gnu";

@@ -7,7 +7,7 @@
     reason = "a failed step ends the test, and skips are printed"
 )]
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use rustfs_rio_load::target::{BareRing, Fio, Rio, SpawnBlocking, Threads, TokioFs};
@@ -36,6 +36,17 @@ fn run(plan: &Plan, targets: &[Box<dyn Target>]) -> Result<Report, LoadError> {
     let cancel = Cancel::new();
     let dataset = Dataset::create(parent.path(), SIZE, 9, &cancel, &mut |_| {})?;
     compare(plan, &dataset, targets, &cancel, &mut |_| {})
+}
+
+/// Says loudly what could not run on this machine; `cargo xtask test` collects these lines.
+fn skip(reason: &str) {
+    let line = format!("RIO-SKIP: {reason}");
+    println!("{line}");
+    if let Some(path) = std::env::var_os("RIO_SKIP_LOG") {
+        let mut log =
+            std::fs::OpenOptions::new().append(true).create(true).open(path).expect("the log opens");
+        writeln!(log, "{line}").expect("the log takes a line");
+    }
 }
 
 fn all_kinds() -> Vec<Workload> {
@@ -70,6 +81,9 @@ fn every_engine_runs_every_kind_of_workload_and_verifies() {
         let refused = skipped.engine == "tokio-fs" && skipped.workload.direct
             || ["bare-ring", "rio-uring"].contains(&skipped.engine.as_str());
         assert!(refused && !skipped.failed && !skipped.reason.is_empty(), "{skipped:?}");
+        if skipped.engine != "tokio-fs" {
+            skip(&format!("{} in the load generator: {}", skipped.engine, skipped.reason));
+        }
     }
     assert_eq!(rows.len() + report.skipped.len(), all_kinds().len() * targets.len());
 }

@@ -1,12 +1,14 @@
 //! The `rio` command.
 //!
-//! * [`bench`]: Rio beside other ways to read and write files, on the user's disk.
+//! * [`mod@bench`]: Rio beside other ways to read and write files, on the user's disk.
+//! * [`doctor`]: what this machine offers and what Rio will use.
 //!
 //! Each subcommand has a module with its arguments and a `run`, which returns the exit code. Here: the command line as a
 //! whole, and what becomes of errors.
 #![forbid(unsafe_code)]
 
 mod bench;
+mod doctor;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   rio bench --quick             a first look, under a minute, in the current directory
   rio bench --dir /mnt/data     the full comparison on another disk
+  rio doctor                    what this machine offers, and what to change
   rio completions bash > ~/.local/share/bash-completion/completions/rio
 
 Exit codes: 0 done, 1 failure, 2 usage, 3 wrong data, 128+N ended by signal N.";
@@ -37,6 +40,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::BenchArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(CompletionsArgs),
 }
 
@@ -62,6 +66,7 @@ impl std::error::Error for UsageError {}
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions(&args),
     };
     match result {

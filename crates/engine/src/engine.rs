@@ -422,6 +422,13 @@ impl Inner {
         let Some((outcome, owned)) = finished else {
             return (Err(io::Error::other("operation lost by the engine")), None);
         };
+        // What was let in just before the door closed is refused by a backend that has closed already.
+        if outcome.result == Err(libc::EAGAIN)
+            && outcome.transferred == 0
+            && let Err(refusal) = self.check_open()
+        {
+            return (Err(refusal.into()), owned.payload.into_inner());
+        }
         self.account(kind, outcome, &used, health);
         (Ok(outcome), owned.payload.into_inner())
     }

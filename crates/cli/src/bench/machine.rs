@@ -19,9 +19,9 @@ pub(super) struct Machine {
 
 /// Where a directory is mounted from.
 #[derive(Debug, PartialEq, Eq)]
-struct FileSystem {
-    kind: String,
-    source: String,
+pub(crate) struct FileSystem {
+    pub(crate) kind: String,
+    pub(crate) source: String,
 }
 
 impl Machine {
@@ -62,7 +62,7 @@ impl fmt::Display for Machine {
 }
 
 /// A number of bytes for people.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()
 }
 
@@ -73,7 +73,7 @@ fn memory_available(meminfo: &str) -> Option<u64> {
 
 /// The mount that a path is on: the one with the longest mount point above it, and of those at the same place the last,
 /// which hides the others. See proc_pid_mountinfo(5).
-fn file_system(mountinfo: &[u8], path: &Path) -> Option<FileSystem> {
+pub(crate) fn file_system(mountinfo: &[u8], path: &Path) -> Option<FileSystem> {
     let mounts = mountinfo.split(|byte| *byte == b'\n').filter_map(|line| {
         let line: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
         let point = PathBuf::from(OsString::from_vec(unescape(line.get(4)?)));

@@ -11,7 +11,7 @@
 mod args;
 mod engines;
 mod interrupt;
-mod machine;
+pub(crate) mod machine;
 mod show;
 
 use std::io;

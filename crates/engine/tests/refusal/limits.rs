@@ -32,6 +32,7 @@ pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) -> u64 {
     let before = std::mem::replace(&mut limits.rlim_cur, value);
     // SAFETY: as above.
     assert_eq!(
+        // SAFETY: `limits` outlives the call.
         unsafe { libc::setrlimit(resource, &raw const limits) },
         0,
         "{}",

@@ -3,7 +3,11 @@
 //! A program of its own order rather than a set of tests, because there is one device and a hang leaves things behind: the
 //! hang comes last. Arguments are parts of case names to run. `rig` steers the device; `failing`, `devices` and `hanging`
 //! hold the cases. Outside the emulated machine it skips.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test without the harness: it panics and prints as one"
+)]
 
 #[path = "../lab/mod.rs"]
 mod lab;
