@@ -300,6 +300,11 @@ impl Op {
         if self.kind == OpKind::Close {
             return Advance::Done(if errno == libc::EINTR { Ok(0) } else { Err(errno) });
         }
+        // Some file systems create the file and then refuse the flags; doing it again would find the file.
+        if matches!(self.args, Args::Open { flags, .. } if flags & libc::O_EXCL != 0) && errno == libc::EINVAL
+        {
+            return Advance::Done(Err(errno));
+        }
         let reaction = match path {
             Path::Ring => reaction_on_ring(errno),
             Path::Blocking => reaction_on_blocking(errno),

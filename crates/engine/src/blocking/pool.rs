@@ -28,6 +28,8 @@ const BACKLOG_PER_THREAD: usize = 8;
 const SPIN: Duration = Duration::from_micros(100);
 /// Operations in a row that found the pool at rest, after which it is taken to serve one task.
 const SOLO_OPS: u32 = 8;
+/// Time that idle threads get to end, however late it is.
+const CLOSE_MIN: Duration = Duration::from_millis(100);
 /// Turns of the spin loop between looks at the clock.
 const SPIN_TURNS: u32 = 64;
 
@@ -131,7 +133,11 @@ impl Pool {
             return Accepted::AtOnce;
         }
         let overloaded = queued > state.running_short * BACKLOG_PER_THREAD;
-        if overloaded && state.idle == 0 && state.threads < self.shared.config.threads_max {
+        // Threads that were notified and have not woken yet still count as idle. And what queues behind a short operation needs
+        // somebody to watch over it.
+        let unattended = state.idle == 0 && !state.sentinel;
+        if (overloaded && queued > state.idle || unattended) && state.threads < self.shared.config.threads_max
+        {
             self.start_thread(&mut state);
         }
         let wake = state.idle > 0 && (overloaded || !state.sentinel);
@@ -172,6 +178,8 @@ impl Pool {
     /// Lets the threads finish what is queued and end, waits for them until `deadline`, and joins those that ended.
     /// Returns how many are still inside a system call; those are left behind, since no thread can be stopped there.
     pub(crate) fn close(&self, deadline: Instant) -> usize {
+        // The rings may have used up all the time there was; threads at rest still need a moment to end.
+        let deadline = deadline.max(Instant::now() + CLOSE_MIN);
         let mut state = self.shared.state.lock();
         state.closing = true;
         self.shared.work.notify_all();
