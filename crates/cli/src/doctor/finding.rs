@@ -1,5 +1,8 @@
 //! One thing found out, with its rating and what to do about it.
 
+use std::io;
+use std::path::Path;
+
 use serde_json::Value;
 
 /// How good it is.
@@ -85,9 +88,23 @@ pub(super) fn chosen(text: &str) -> Option<&str> {
     rest.split_once(']').map(|(word, _)| word)
 }
 
-/// A small file of the kernel, without the line break at its end.
-pub(super) fn read(path: impl AsRef<std::path::Path>) -> Option<String> {
-    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+/// A small file of the kernel, without the line break at its end; `None` if there is none.
+///
+/// # Errors
+///
+/// Why an existing file cannot be read: then nothing is known, which differs from absence.
+pub(super) fn ask(path: impl AsRef<Path>) -> Result<Option<String>, String> {
+    let path = path.as_ref();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+/// The same where absence and failure come to the same.
+pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
+    ask(path).ok().flatten()
 }
 
 #[cfg(test)]
@@ -99,6 +116,13 @@ mod tests {
         assert_eq!(chosen("always [madvise] never"), Some("madvise"));
         assert_eq!(chosen("[none] mq-deadline"), Some("none"));
         assert_eq!(chosen("none"), None);
+    }
+
+    #[test]
+    fn absence_is_told_from_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(ask(directory.path().join("missing")), Ok(None));
+        assert!(ask(directory.path()).is_err());
     }
 
     #[test]
