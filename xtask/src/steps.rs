@@ -122,7 +122,7 @@ pub(crate) fn test(context: &Context) -> Result<Outcome> {
 pub(crate) fn loom(_: &Context) -> Result<Outcome> {
     let directory = workspace::own_directory("loom")?;
     let mut command = cargo(&["test", "--profile", "stress", "--package", ENGINE, "--lib", LOOM_MODELS]);
-    command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", directory);
+    command.env("RUSTFLAGS", "--cfg rio_loom").env("CARGO_TARGET_DIR", directory);
     let mut models = 0;
     process::tee(&mut command, Stream::Out, |line| models += test::passed_in(line))?;
     // A filter that matches nothing is a success to cargo.

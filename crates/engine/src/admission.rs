@@ -4,7 +4,7 @@
 //! that a file with a thousand waiting operations does not make another file's single one wait for all of them. A
 //! permit is returned by the completion of the operation, never by the drop of a future.
 
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence_after_rmw};
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Admission {
     }
 
     #[cfg(test)]
-    fn in_use(&self) -> usize {
+    pub(crate) fn in_use(&self) -> usize {
         self.in_use.load(Ordering::Relaxed)
     }
 
@@ -111,6 +111,7 @@ impl Admission {
 
     fn release(&self) {
         self.in_use.fetch_sub(1, Ordering::SeqCst);
+        fence_after_rmw();
         if self.has_waiters.load(Ordering::SeqCst) {
             self.grant_waiters();
         }
@@ -151,8 +152,9 @@ impl Admission {
         {
             let mut waiting = self.waiting.lock();
             waiting.push(file, Arc::clone(&waiter));
-            self.has_waiters.store(true, Ordering::SeqCst);
+            self.has_waiters.swap(true, Ordering::SeqCst);
         }
+        fence_after_rmw();
         // A permit may have come back between the failed attempt and the registration, unseen by its releaser.
         self.grant_waiters();
         waiter
@@ -216,7 +218,7 @@ impl Drop for Acquire {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(rio_loom)))]
 mod tests {
     use super::*;
 

@@ -51,7 +51,9 @@ pub mod floor;
 mod health;
 mod inflight;
 mod inline;
-#[cfg(not(loom))]
+#[cfg(all(test, rio_loom))]
+mod loom_tests;
+#[cfg(not(rio_loom))]
 pub mod mapped;
 mod op;
 mod open;

@@ -76,7 +76,7 @@ impl Completed {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(rio_loom)))]
 mod tests {
     use super::*;
 

@@ -5,7 +5,7 @@
 //! done raises it before trying the lock, and the holder, after releasing the lock, looks whether it was raised since the
 //! holder last started a round.
 
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicUsize, Mutex, Ordering, fence_after_rmw};
 
 /// A lock over `T` whose holder works for everyone who asked meanwhile.
 pub(crate) struct Gather<T> {
@@ -22,6 +22,8 @@ impl<T> Gather<T> {
     /// `round` runs under the lock; `between` runs after each round without it.
     pub(crate) fn request(&self, mut round: impl FnMut(&mut T), mut between: impl FnMut()) {
         self.requests.fetch_add(1, Ordering::SeqCst);
+        // Before the look at the lock: who finds it taken must have been seen by its holder, or be seen.
+        fence_after_rmw();
         loop {
             let seen = {
                 let Some(mut inner) = self.inner.try_lock() else { return };
@@ -30,6 +32,8 @@ impl<T> Gather<T> {
                 seen
             };
             between();
+            // After the release of the lock.
+            fence_after_rmw();
             if self.requests.load(Ordering::SeqCst) == seen {
                 return;
             }

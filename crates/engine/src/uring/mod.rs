@@ -29,7 +29,7 @@ use io_uring::IoUring;
 use std::io;
 use std::time::Duration;
 
-#[cfg(loom)]
+#[cfg(all(test, rio_loom))]
 pub(crate) use gather::Gather;
 
 /// How rings are made.
