@@ -44,6 +44,9 @@ impl File {
         if let Err(error) = self.check_vectored(OpKind::ReadVectored, &bufs, offset, len) {
             return (Err(error), bufs);
         }
+        if len == 0 {
+            return (Ok(0), bufs);
+        }
         if self.splits(bufs.iter().map(|buf| (buf.stable_ptr() as usize, buf.bytes_total())), offset) {
             return self.read_one_by_one(bufs, offset).await;
         }
@@ -70,6 +73,9 @@ impl File {
         let len = bufs.iter().map(IoBuf::bytes_init).fold(0usize, usize::saturating_add);
         if let Err(error) = self.check_vectored(OpKind::WriteVectored, &bufs, offset, len) {
             return (Err(error), bufs);
+        }
+        if len == 0 {
+            return (Ok(0), bufs);
         }
         let exclusive = self.core.direct.as_ref().is_some_and(|limits| limits.exclusion.is_some());
         if exclusive

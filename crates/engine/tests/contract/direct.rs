@@ -217,6 +217,16 @@ pub(crate) async fn files_whose_data_is_journalled(lab: &Lab) {
     assert_eq!(lab.content(&path)[..9], [7, 7, 7, 7, 7, 1, 1, 1, 7]);
 }
 
+pub(crate) async fn nothing_is_moved_from_an_odd_offset(lab: &Lab) {
+    let path = lab.install("file", &[7; 8192]);
+    let Some(file) = open_direct(lab, &path, &options()).await else { return };
+    let (read, _) = file.read_vectored_at(Vec::<Vec<u8>>::new(), 1).await;
+    let (read_empty, _) = file.read_vectored_at(vec![Vec::new(), Vec::new()], 3).await;
+    let (written, _) = file.write_vectored_at(vec![Vec::new()], 5).await;
+    assert_eq!([read.unwrap(), read_empty.unwrap(), written.unwrap()], [0; 3]);
+    assert_eq!(lab.content(&path), [7; 8192]);
+}
+
 pub(crate) async fn a_directory_is_not_a_direct_file(lab: &Lab) {
     let path = lab.make_directory("directory");
     for mode in [DirectMode::On, DirectMode::Auto] {

@@ -66,7 +66,7 @@ contract! {
         buffers_come_back_from_failures, a_shut_down_engine_refuses;
     direct: aligned_transfers, unaligned_reads_at_every_edge, unaligned_memory, misaligned_writes_are_refused,
         large_unaligned_reads, direct_vectored_transfers, the_page_cache_where_there_is_no_direct_io,
-        direct_reads_near_the_largest_offset, a_directory_is_not_a_direct_file, files_whose_data_is_journalled;
+        direct_reads_near_the_largest_offset, a_directory_is_not_a_direct_file, nothing_is_moved_from_an_odd_offset, files_whose_data_is_journalled;
     modify: unaligned_writes_change_their_range_only, unaligned_writes_around_the_end, concurrent_neighbours,
         neighbours_of_aligned_writes, large_unaligned_writes, appending_is_not_modifying;
 }
