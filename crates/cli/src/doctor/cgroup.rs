@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::finding::read;
+use super::finding::{ask, read};
 
 /// What the control group allows; `None` where it sets no limit.
 #[derive(Debug, Default, PartialEq)]
@@ -19,11 +19,13 @@ pub(super) struct Limits {
 }
 
 /// Looks at the groups of this process.
-pub(super) fn look() -> Limits {
-    let (Some(own), Some(mounts)) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo")) else {
-        return Limits::default();
-    };
-    within(&own, &mounts)
+///
+/// # Errors
+///
+/// Why the kernel's answer cannot be read.
+pub(super) fn look() -> Result<Limits, String> {
+    let (own, mounts) = (ask("/proc/self/cgroup")?, ask("/proc/self/mountinfo")?);
+    Ok(within(&own.unwrap_or_default(), &mounts.unwrap_or_default()))
 }
 
 fn within(own: &str, mounts: &str) -> Limits {

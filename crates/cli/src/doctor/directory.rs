@@ -29,19 +29,19 @@ pub(super) struct Place {
     pub(super) is_memory: bool,
 }
 
-/// Everything about a directory.
-pub(super) async fn look(path: &Path, handle: &RuntimeHandle) -> (Place, Vec<Finding>) {
+/// Everything about a directory, and what of it matters for Rio if it is usable.
+pub(super) async fn look(path: &Path, handle: &RuntimeHandle) -> (Option<Place>, Vec<Finding>) {
     let mut place = Place::default();
     let directory = match path.canonicalize().and_then(|path| Ok((path.metadata()?, path))) {
         Ok((metadata, directory)) if metadata.is_dir() => directory,
         Ok((_, directory)) => {
             let text = format!("{} is not a directory", directory.display());
-            return (place, vec![Finding::problem("path", text, "name a directory with --dir").stopping()]);
+            return (None, vec![Finding::problem("path", text, "name a directory with --dir").stopping()]);
         }
         Err(error) => {
             let text = format!("{}: {error}", path.display());
             let remedy = "create it, or name another one with --dir";
-            return (place, vec![Finding::problem("path", text, remedy).stopping()]);
+            return (None, vec![Finding::problem("path", text, remedy).stopping()]);
         }
     };
     let mut findings = vec![Finding::ok("path", directory.display().to_string())];
@@ -53,14 +53,15 @@ pub(super) async fn look(path: &Path, handle: &RuntimeHandle) -> (Place, Vec<Fin
             let text = format!("{} on {}", mounted.kind, mounted.source);
             findings.push(Finding::ok("file system", text).with(mounted.kind.as_str()));
         }
-        None => findings.push(Finding::unknown("file system", "it is in no list of mounts")),
+        None => findings.push(Finding::unknown("file system", "the list of mounts does not show it")),
     }
     findings.push(free_space(&directory));
     findings.extend(probe(&directory, handle, &mut place).await);
     if !place.is_memory {
         findings.push(device(&directory, mounted.as_ref().map(|mounted| Path::new(&mounted.source))));
     }
-    (place, findings)
+    let is_usable = findings.iter().all(|finding| !finding.stops);
+    (is_usable.then_some(place), findings)
 }
 
 fn free_space(directory: &Path) -> Finding {
@@ -70,6 +71,9 @@ fn free_space(directory: &Path) -> Finding {
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     let total = space.f_blocks.saturating_mul(space.f_frsize);
+    if total == 0 {
+        return Finding::unknown(NAME, "the file system does not tell");
+    }
     let text = format!("{} of {}", bytes(free), bytes(total));
     let data = json!({ "free_bytes": free, "total_bytes": total });
     // Some file systems have no table of inodes and report none at all.
@@ -152,7 +156,8 @@ async fn direct(path: &Path, handle: &RuntimeHandle, place: &mut Place) -> Findi
     place.alignment = file.direct_alignment();
     match place.alignment {
         Some(alignment) => {
-            let text = format!("works, aligned to {alignment} bytes");
+            let memory = if place.is_memory { "; means nothing here, files are memory" } else { "" };
+            let text = format!("works, aligned to {alignment} bytes{memory}");
             Finding::ok(NAME, text).with(json!({ "alignment": alignment }))
         }
         None => Finding::unknown(NAME, "the file was opened, but not for direct I/O"),
@@ -171,8 +176,8 @@ fn no_direct(name: &'static str, error: &io::Error) -> Finding {
 
 /// Whether the file system answers reads and writes at once instead of waiting, when it is asked to.
 fn at_once(file: &DiskFile, place: &mut Place) -> [Finding; 2] {
-    const READS: &str = "reads at once";
-    const WRITES: &str = "writes at once";
+    const READS: &str = "resident reads";
+    const WRITES: &str = "buffered writes";
     let plain = match file.engine_file().try_clone_to_std() {
         Ok(plain) => plain,
         Err(error) => {
@@ -187,8 +192,8 @@ fn at_once(file: &DiskFile, place: &mut Place) -> [Finding; 2] {
     place.writes_at_once = answers(write);
     let memory = place.is_memory;
     let rate = |name, answer, otherwise: &str| match answer {
-        Some(true) => Finding::ok(name, "the file system answers without waiting (RWF_NOWAIT)").with(true),
-        Some(false) if memory => Finding::ok(name, "not needed: files are memory").with(false),
+        Some(true) => Finding::ok(name, "can be tried without waiting (RWF_NOWAIT)").with(true),
+        Some(false) if memory => Finding::ok(name, "need not wait: files are memory").with(false),
         Some(false) => Finding::ok(name, otherwise).with(false),
         None => Finding::unknown(name, "the file system failed to answer"),
     };
@@ -196,9 +201,9 @@ fn at_once(file: &DiskFile, place: &mut Place) -> [Finding; 2] {
         rate(
             READS,
             place.reads_at_once,
-            "not possible here: resident data is read through a ring or a thread",
+            "cannot be tried without waiting, so they go through a ring or a thread",
         ),
-        rate(WRITES, place.writes_at_once, "not possible here: buffered writes go to threads"),
+        rate(WRITES, place.writes_at_once, "cannot be tried without waiting, so they go to threads"),
     ]
 }
 
@@ -226,26 +231,22 @@ fn device(directory: &Path, source: Option<&Path>) -> Finding {
     let setting = |file: &str| read(queue.join(file));
     let scheduler = setting("scheduler").map(|text| chosen(&text).unwrap_or(&text).to_owned());
     let spins = setting("rotational").is_some_and(|text| text == "1");
-    let mut text = name.clone();
-    let named = [
-        (", scheduler ", scheduler.clone()),
-        (", queue of ", setting("nr_requests")),
-        (", read-ahead of KiB ", setting("read_ahead_kb")),
-        (", blocks of ", setting("logical_block_size")),
-        (", ", setting("write_cache")),
+    let parts = [
+        Some(name.clone()),
+        scheduler.as_ref().map(|value| format!("scheduler {value}")),
+        setting("nr_requests").map(|value| format!("queue of {value} requests")),
+        setting("read_ahead_kb").map(|value| format!("read-ahead of {value} KiB")),
+        setting("logical_block_size").map(|value| format!("blocks of {value} bytes")),
+        setting("write_cache").map(|value| format!("cache: {value}")),
+        spins.then(|| "reports that it rotates".to_owned()),
     ];
-    for (label, value) in named {
-        text.extend(value.iter().flat_map(|value| [label, value.as_str()]));
-    }
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let number = |file: &str| setting(file).and_then(|text| text.parse::<u64>().ok());
     let data = json!({
         "name": name, "scheduler": scheduler, "rotational": spins, "queue_requests": number("nr_requests"),
         "read_ahead_kib": number("read_ahead_kb"), "logical_block_bytes": number("logical_block_size"),
         "write_cache": setting("write_cache"),
     });
-    if spins {
-        text.push_str(", reports that it rotates");
-    }
     Finding::ok(NAME, text).with(data)
 }
 
@@ -261,7 +262,7 @@ mod tests {
     use super::super::finding::Rating;
     use super::*;
 
-    fn look_at(path: &Path) -> (Place, Vec<Finding>) {
+    fn look_at(path: &Path) -> (Option<Place>, Vec<Finding>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let handle = RuntimeHandle::new_tokio();
@@ -274,7 +275,8 @@ mod tests {
     #[test]
     fn a_usable_directory_is_left_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
-        let (_, findings) = look_at(directory.path());
+        let (place, findings) = look_at(directory.path());
+        assert!(place.is_some());
         assert!(findings.iter().all(|finding| !finding.stops), "{findings:?}");
         assert!(findings.iter().any(|finding| finding.name == "files" && finding.rating == Rating::Ok));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -287,7 +289,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         for (path, text) in [(directory.path().join("missing"), "No such file"), (file, "not a directory")] {
             let (place, findings) = look_at(&path);
-            assert_eq!(place, Place::default());
+            assert_eq!(place, None);
             assert!(findings.len() == 1 && findings[0].stops, "{findings:?}");
             assert!(findings[0].value.contains(text), "{findings:?}");
         }

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit};
 
 use super::cgroup::{self, Limits};
-use super::finding::{Finding, read};
+use super::finding::{Finding, ask};
 use super::machine::{Kernel, Version};
 use crate::bench::machine::bytes;
 
@@ -11,6 +11,7 @@ use crate::bench::machine::bytes;
 const RING_MEMORY_FREE: Version = Version(5, 12);
 /// Several rings with room for a few hundred operations each.
 const RING_MEMORY: u64 = 8 << 20;
+const SECCOMP: &str = "seccomp";
 /// Descriptors beside those of files in use: rings, sockets, logs.
 const DESCRIPTORS_BESIDE: u64 = 256;
 
@@ -19,9 +20,15 @@ pub(super) fn look(kernel: &Kernel, operations: usize) -> Vec<Finding> {
     let mut findings = vec![
         descriptors(getrlimit(Resource::Nofile), operations),
         locked_memory(getrlimit(Resource::Memlock), kernel.version()),
-        seccomp(read("/proc/self/status").as_deref()),
+        match ask("/proc/self/status") {
+            Ok(status) => seccomp(status.as_deref()),
+            Err(why) => Finding::unknown(SECCOMP, &why),
+        },
     ];
-    findings.extend(control_group(&cgroup::look()));
+    match cgroup::look() {
+        Ok(limits) => findings.extend(control_group(&limits)),
+        Err(why) => findings.push(Finding::unknown("control group", &why)),
+    }
     findings
 }
 
@@ -65,13 +72,12 @@ fn locked_memory(limit: Rlimit, kernel: Option<Version>) -> Finding {
 
 /// `Seccomp:` of proc_pid_status(5).
 fn seccomp(status: Option<&str>) -> Finding {
-    const NAME: &str = "seccomp";
     let mode = status.and_then(|text| text.lines().find_map(|line| line.strip_prefix("Seccomp:")));
     match mode.map(str::trim) {
-        Some("0") => Finding::ok(NAME, "no filter"),
-        Some("2") => Finding::ok(NAME, "a filter is in force; see io_uring for what it refuses"),
-        Some(other) => Finding::ok(NAME, format!("mode {other}")),
-        None => Finding::unknown(NAME, "the kernel does not tell"),
+        Some("0") => Finding::ok(SECCOMP, "no filter"),
+        Some("2") => Finding::ok(SECCOMP, "a filter is in force; see io_uring for what it refuses"),
+        Some(other) => Finding::ok(SECCOMP, format!("mode {other}")),
+        None => Finding::unknown(SECCOMP, "the kernel does not tell"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Kernel, processors, memory.
 
-use super::finding::{Finding, chosen, read};
+use std::io;
+
+use super::finding::{Finding, ask, chosen, read};
 use crate::bench::machine::bytes;
 
 /// The oldest kernel on which a ring's worker threads can be bounded.
@@ -38,14 +40,15 @@ pub(super) fn look(kernel: &Kernel) -> Vec<Finding> {
 
 fn kernel_finding(kernel: &Kernel) -> Finding {
     let text = format!("{} {} ({})", kernel.name, kernel.release, kernel.machine);
-    match kernel.version() {
+    let finding = match kernel.version() {
         Some(version) if version < KERNEL_MIN => {
             let why =
                 "run on Linux 5.15 or later: before it, io_uring lacks operations or bounds on its threads";
             Finding::note("kernel", text, why)
         }
         _ => Finding::ok("kernel", text),
-    }
+    };
+    finding.with(kernel.release.as_str())
 }
 
 fn processors() -> Finding {
@@ -71,8 +74,12 @@ fn count(list: &str) -> Option<usize> {
 
 fn numa() -> Finding {
     const NODES: &str = "/sys/devices/system/node";
-    let Ok(entries) = std::fs::read_dir(NODES) else {
-        return Finding::ok("NUMA nodes", "1 (the kernel reports none)").with(1);
+    let entries = match std::fs::read_dir(NODES) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Finding::ok("NUMA nodes", "1 (the kernel reports none)").with(1);
+        }
+        Err(error) => return Finding::unknown("NUMA nodes", &format!("{NODES}: {error}")),
     };
     let number =
         |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_prefix("node")?.parse::<u32>().ok();
@@ -87,9 +94,12 @@ fn numa() -> Finding {
 }
 
 fn memory() -> Finding {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let text = match std::fs::read_to_string("/proc/meminfo") {
+        Ok(text) => text,
+        Err(error) => return Finding::unknown("memory", &format!("/proc/meminfo: {error}")),
+    };
     let (Some(total), Some(available)) = (field(&text, "MemTotal:"), field(&text, "MemAvailable:")) else {
-        return Finding::unknown("memory", "/proc/meminfo cannot be read");
+        return Finding::unknown("memory", "/proc/meminfo has an unexpected form");
     };
     let swap = match field(&text, "SwapTotal:") {
         Some(0) | None => "no swap".to_owned(),
@@ -112,22 +122,28 @@ fn field(meminfo: &str, name: &str) -> Option<u64> {
 }
 
 fn huge_pages() -> Finding {
-    let text = read("/sys/kernel/mm/transparent_hugepage/enabled");
-    match text.as_deref().map(chosen) {
-        Some(Some(choice)) => Finding::ok("huge pages", format!("transparent, {choice}")).with(choice),
-        Some(None) => Finding::unknown("huge pages", "the kernel's answer cannot be read"),
-        None => Finding::ok("huge pages", "none that are transparent"),
+    const NAME: &str = "huge pages";
+    match ask("/sys/kernel/mm/transparent_hugepage/enabled") {
+        Ok(Some(text)) => match chosen(&text) {
+            Some(choice) => Finding::ok(NAME, format!("transparent, {choice}")).with(choice),
+            None => Finding::unknown(NAME, "the kernel's answer has an unexpected form"),
+        },
+        Ok(None) => Finding::ok(NAME, "none that are transparent"),
+        Err(why) => Finding::unknown(NAME, &why),
     }
 }
 
 fn pressure() -> Finding {
     const NAME: &str = "pressure (PSI)";
+    let is_off =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::Unsupported);
     match std::fs::read_to_string("/proc/pressure/memory") {
         Ok(text) => {
             let share = text.split_whitespace().find_map(|word| word.strip_prefix("avg60="));
             let share = share.unwrap_or("?");
             Finding::ok(NAME, format!("available; memory was short {share} % of the last minute")).with(true)
         }
+        Err(error) if !is_off(&error) => Finding::unknown(NAME, &format!("/proc/pressure/memory: {error}")),
         Err(_) => {
             let why =
                 "boot with psi=1, or a kernel built with CONFIG_PSI, to let Rio see memory pressure early";

@@ -112,11 +112,10 @@ async fn examine(args: &DoctorArgs) -> Report {
     let handle = started.as_ref().map_or_else(|_| RuntimeHandle::new_tokio(), Clone::clone);
     let (place, findings) = directory::look(&args.dir, &handle).await;
     sections.push(Section::new("directory", findings));
-    sections.push(Section::new("settings", settings(&values, &started)));
-    let plan = match &started {
-        Ok(handle) => plan::uses(handle, &offered, &values, &place),
-        Err(_) => Vec::new(),
-    };
+    let settings = settings(&values, &started);
+    let starts = settings.iter().all(|finding| !finding.stops);
+    sections.push(Section::new("settings", settings));
+    let plan = if starts { plan::uses(&handle, &offered, &values, place.as_ref()) } else { Vec::new() };
     handle.shutdown(SHUTDOWN).await;
     Report { sections, plan, config: args.config.then_some(values) }
 }
@@ -138,10 +137,12 @@ fn settings(
         .collect();
     match started {
         Ok(_) if findings.is_empty() => {
-            let origins = values.iter().filter(|value| value.origin != rustfs_rio::Origin::Default).count();
-            let text = match origins {
+            let defaults = values.iter().filter(|value| value.origin == rustfs_rio::Origin::Default).count();
+            let text = match values.len() - defaults {
                 0 => "all are built-in defaults".to_owned(),
-                count => format!("{count} of {} differ in origin from the built-in defaults", values.len()),
+                others => format!(
+                    "{defaults} built-in defaults, {others} from the environment; --config lists them"
+                ),
             };
             findings.push(Finding::ok("values", text));
         }

@@ -12,12 +12,13 @@ pub(super) struct Use {
     pub(super) value: String,
 }
 
-/// Everything that Rio will use, in the order in which an operation meets it.
+/// Everything that Rio will use, in the order in which an operation meets it. Without a usable directory, what depends on
+/// it is left out.
 pub(super) fn uses(
     handle: &RuntimeHandle,
     offered: &Offered,
     values: &[ConfigValue],
-    place: &Place,
+    place: Option<&Place>,
 ) -> Vec<Use> {
     let engine = handle.engine().config();
     let rings = handle.capabilities().rings;
@@ -25,32 +26,38 @@ pub(super) fn uses(
         0 => "none".to_owned(),
         count => format!("{count}, each with {} operations in the kernel at most", engine.queue_depth),
     };
-    let waiting = if rings > 0 { "the ring" } else { "a blocking thread" };
-    let reads = match (engine.inline, place.is_memory, place.reads_at_once) {
-        (true, true, _) | (true, _, Some(true)) => format!("on the calling task; others through {waiting}"),
-        _ => format!("through {waiting}"),
-    };
-    let writes = match (engine.inline, place.is_memory, place.writes_at_once) {
-        (true, true, _) | (true, _, Some(true)) => "on the calling task where they need not wait",
-        _ => "through blocking threads",
-    };
-    let direct = match place.alignment {
-        Some(alignment) => format!("through {waiting}, in multiples of {alignment} bytes"),
-        None => "not in this directory; the page cache takes its place".to_owned(),
-    };
-    let rows = [
-        ("runtime", runtime(handle, offered, values)),
-        ("rings", rings_text),
-        ("reads of resident data", reads),
-        ("buffered writes", writes.to_owned()),
-        ("direct transfers", direct),
+    let mut rows = vec![("runtime", runtime(handle, offered, values)), ("rings", rings_text)];
+    rows.extend(place.into_iter().flat_map(|place| paths(engine.inline, rings > 0, place)));
+    rows.extend([
         ("operations in flight", format!("{} at most, further ones wait", engine.max_concurrent_ops)),
         ("operations of a batch engine", format!("{} at most", handle.config().io_engine_concurrency)),
         ("blocking threads", format!("{} at most, started when needed", engine.blocking_threads_max)),
-        ("kernel workers of a ring", format!("{} at most", engine.ring_workers_max)),
-    ];
-    let uses_ring = |name: &str| rings > 0 || name != "kernel workers of a ring";
-    rows.into_iter().filter(|(name, _)| uses_ring(name)).map(|(name, value)| Use { name, value }).collect()
+    ]);
+    if rings > 0 {
+        rows.push(("kernel workers of a ring", format!("{} at most", engine.ring_workers_max)));
+    }
+    rows.into_iter().map(|(name, value)| Use { name, value }).collect()
+}
+
+/// Which way transfers take in a directory.
+fn paths(inline: bool, has_ring: bool, place: &Place) -> [(&'static str, String); 3] {
+    let waiting = if has_ring { "the ring" } else { "a blocking thread" };
+    let at_once = |answer| inline && (place.is_memory || answer == Some(true));
+    let reads = if at_once(place.reads_at_once) {
+        format!("on the calling task; others through {waiting}")
+    } else {
+        format!("through {waiting}")
+    };
+    let writes = if at_once(place.writes_at_once) {
+        "on the calling task where they need not wait"
+    } else {
+        "through blocking threads"
+    };
+    let direct = match place.alignment {
+        Some(alignment) => format!("through {waiting}, in multiples of {alignment} bytes"),
+        None => "none in this directory; the page cache takes their place".to_owned(),
+    };
+    [("reads of resident data", reads), ("buffered writes", writes.to_owned()), ("direct transfers", direct)]
 }
 
 fn runtime(handle: &RuntimeHandle, offered: &Offered, values: &[ConfigValue]) -> String {
@@ -66,5 +73,30 @@ fn runtime(handle: &RuntimeHandle, offered: &Offered, values: &[ConfigValue]) ->
             format!("blocking threads, because {variable} switches io_uring off")
         }
         _ => "blocking threads".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_of_a_transfer_follows_from_what_the_directory_answers() {
+        let disk = Place {
+            reads_at_once: Some(true),
+            writes_at_once: Some(false),
+            alignment: Some(512),
+            is_memory: false,
+        };
+        let texts = |inline, has_ring, place: &Place| paths(inline, has_ring, place).map(|(_, text)| text);
+        let [reads, writes, direct] = texts(true, true, &disk);
+        assert!(reads.starts_with("on the calling task") && reads.ends_with("the ring"), "{reads}");
+        assert!(writes.contains("blocking threads"), "{writes}");
+        assert!(direct.contains("512"), "{direct}");
+        let [reads, _, direct] = texts(false, false, &Place { alignment: None, ..disk });
+        assert_eq!(reads, "through a blocking thread");
+        assert!(direct.contains("page cache"), "{direct}");
+        let memory = Place { is_memory: true, ..Place::default() };
+        assert!(texts(true, true, &memory)[1].starts_with("on the calling task"));
     }
 }

@@ -3,7 +3,7 @@
 use rustfs_rio::{Backend, RingRefusal, RuntimeConfig, RuntimeHandle, RuntimeType};
 
 use super::SHUTDOWN;
-use super::finding::{Finding, read};
+use super::finding::{Finding, ask};
 
 /// What the machine answers when a ring is asked for, whatever the settings say.
 pub(super) type Offered = Result<(), RingRefusal>;
@@ -25,8 +25,11 @@ pub(super) async fn offered(config: &RuntimeConfig) -> Offered {
 
 /// Everything about io_uring.
 pub(super) fn look(offered: &Offered) -> Vec<Finding> {
-    let setting = read("/proc/sys/kernel/io_uring_disabled");
-    vec![works(offered), kernel_setting(setting.as_deref(), offered.is_ok())]
+    let setting = match ask("/proc/sys/kernel/io_uring_disabled") {
+        Ok(value) => kernel_setting(value.as_deref(), offered.is_ok()),
+        Err(why) => Finding::unknown(SETTING, &why),
+    };
+    vec![works(offered), setting]
 }
 
 fn works(offered: &Offered) -> Finding {
@@ -43,25 +46,26 @@ fn works(offered: &Offered) -> Finding {
     }
 }
 
+const SETTING: &str = "kernel setting";
+
 /// `kernel.io_uring_disabled` of Linux 6.6.
 fn kernel_setting(value: Option<&str>, is_allowed: bool) -> Finding {
-    const NAME: &str = "kernel setting";
     match value {
-        Some("0") => Finding::ok(NAME, "io_uring_disabled is 0: allowed for everyone"),
+        Some("0") => Finding::ok(SETTING, "io_uring_disabled is 0: allowed for everyone"),
         Some("1") if is_allowed => {
             let why = "set kernel.io_uring_disabled to 0 if other users are to run Rio";
-            Finding::note(NAME, "io_uring_disabled is 1: allowed for this process, not for everyone", why)
+            Finding::note(SETTING, "io_uring_disabled is 1: allowed for this process, not for everyone", why)
         }
         Some("1") => {
             let why =
                 "set kernel.io_uring_disabled to 0, or add the user to the group in kernel.io_uring_group";
-            Finding::problem(NAME, "io_uring_disabled is 1: refused to unprivileged processes", why)
+            Finding::problem(SETTING, "io_uring_disabled is 1: refused to unprivileged processes", why)
         }
         Some("2") => {
-            Finding::problem(NAME, "io_uring_disabled is 2: off", "set kernel.io_uring_disabled to 0")
+            Finding::problem(SETTING, "io_uring_disabled is 2: off", "set kernel.io_uring_disabled to 0")
         }
-        Some(other) => Finding::ok(NAME, format!("io_uring_disabled is {other}")),
-        None => Finding::ok(NAME, "io_uring_disabled does not exist before Linux 6.6"),
+        Some(other) => Finding::ok(SETTING, format!("io_uring_disabled is {other}")),
+        None => Finding::ok(SETTING, "io_uring_disabled does not exist before Linux 6.6"),
     }
 }
 
