@@ -24,7 +24,7 @@ pub(super) enum Program {
 pub(super) enum Part {
     /// ext4 and xfs on virtio disks. `RIO_TEST_DIRS` names both and a tmpfs; `TMPDIR` is on ext4.
     Disks,
-    /// ext4 on a device with 4 KiB sectors, also in `RIO_TEST_DIRS`; the device is `RIO_VM_NULL_DEVICE`.
+    /// ext4 on a device with 4 KiB sectors, also in `RIO_TEST_DIRS`; the device is `RIO_VM_LARGE_SECTOR_DEVICE`.
     LargeSectors,
     /// A SCSI disk that makes errors on request: `RIO_VM_SCSI_DEVICE`, steered by the files below `RIO_VM_SCSI_CONTROL`.
     Scsi,
@@ -37,7 +37,14 @@ pub(super) enum Part {
 #[derive(Clone, Copy)]
 pub(super) enum Disk {
     Ext4,
+    Ext4LargeSectors,
     Xfs,
+}
+
+/// A disk of the machine.
+pub(super) struct DiskImage {
+    pub(super) path: PathBuf,
+    pub(super) sector_bytes: u32,
 }
 
 impl Disk {
@@ -46,12 +53,24 @@ impl Disk {
         match self {
             // Complete at once: otherwise the kernel goes on writing tables in the background, into a faulty device.
             Self::Ext4 => &[&["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"]],
+            Self::Ext4LargeSectors => {
+                &[&["mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"]]
+            }
             // A host newer than the guest's kernel would turn on features that kernel cannot mount; an older one has
             // no such file, or does not know all that is in it.
             Self::Xfs => &[
                 &["mkfs.xfs", "-q", "-f", "-c", "options=/usr/share/xfsprogs/mkfs/lts_6.1.conf"],
                 &["mkfs.xfs", "-q", "-f"],
             ],
+        }
+    }
+
+    pub(super) fn sector_bytes(self) -> u32 {
+        match self {
+            // Not a null_blk device: with blocks of 4 KiB in memory it returns zeros for the second part of a read whose
+            // buffer is aligned to 512 bytes only (Linux 6.1).
+            Self::Ext4LargeSectors => 4096,
+            Self::Ext4 | Self::Xfs => 512,
         }
     }
 }
@@ -62,7 +81,8 @@ impl Part {
         match self {
             Self::Disks => &[Disk::Ext4, Disk::Xfs],
             Self::DeviceMapper => &[Disk::Ext4],
-            Self::LargeSectors | Self::Scsi => &[],
+            Self::LargeSectors => &[Disk::Ext4LargeSectors],
+            Self::Scsi => &[],
         }
     }
 
@@ -71,7 +91,7 @@ impl Part {
         match self {
             // Both file systems ask for a checksum by name when they load, so a driver for it must be there first.
             Self::Disks => &["crc32c_generic", "virtio_pci", "virtio_blk", "ext4", "xfs"],
-            Self::LargeSectors => &["null_blk"],
+            Self::LargeSectors => &["crc32c_generic", "virtio_pci", "virtio_blk", "ext4"],
             Self::Scsi => &["crct10dif_generic", "sd_mod", "scsi_debug"],
             Self::DeviceMapper => &["dm_mod", "dm_flakey", "dm_delay"],
         }
@@ -96,12 +116,10 @@ impl Part {
                 mkdir -p /mnt/tmpfs /mnt/ext4/tmp && mount -t tmpfs tmpfs /mnt/tmpfs || fail tmpfs\n\
                 export TMPDIR=/mnt/ext4/tmp\n"
                 .to_owned(),
-            Self::LargeSectors => "\
-                await /dev/nullb0\n\
-                mkfs.ext4 -q -b 4096 /dev/nullb0 || fail mkfs.ext4 /dev/nullb0\n\
-                attach ext4 /dev/nullb0 /mnt/large\n\
-                export RIO_VM_NULL_DEVICE=/dev/nullb0\n"
-                .to_owned(),
+            Self::LargeSectors => format!(
+                "export RIO_VM_LARGE_SECTOR_DEVICE={0}\nawait {0}\nattach ext4 {0} /mnt/large\n",
+                disk_name(first_disk)
+            ),
             Self::Scsi => "\
                 await /dev/sda\n\
                 export RIO_VM_SCSI_DEVICE=/dev/sda RIO_VM_SCSI_CONTROL=/sys/bus/pseudo/drivers/scsi_debug\n"
@@ -183,7 +201,6 @@ fn disk_name(index: usize) -> String {
 
 fn parameters(module: &str) -> &'static str {
     match module {
-        "null_blk" => "nr_devices=1 gb=1 bs=4096 memory_backed=1",
         "scsi_debug" => "dev_size_mb=128 delay=0",
         _ => "",
     }
@@ -227,11 +244,13 @@ mod tests {
 
     #[test]
     fn disks_are_numbered_across_parts() {
-        let parts = [Part::Disks, Part::Scsi, Part::DeviceMapper];
-        let modules = ["null_blk".to_owned()];
+        let parts = [Part::Disks, Part::Scsi, Part::LargeSectors, Part::DeviceMapper];
+        let modules = ["scsi_debug".to_owned()];
         let script = Guest { modules: &modules, ..guest(&parts, &Program::Survey, &[]) }.script();
-        assert!(script.contains("RIO_VM_DM_BACKING=/dev/vdc"));
-        assert!(script.contains("insmod /modules/null_blk.ko nr_devices=1 gb=1 bs=4096"));
-        assert!(script.contains("RIO_TEST_DIRS=ext4=/mnt/ext4:xfs=/mnt/xfs:tmpfs=/mnt/tmpfs\n"));
+        assert!(script.contains("RIO_VM_LARGE_SECTOR_DEVICE=/dev/vdc\n"));
+        assert!(script.contains("RIO_VM_DM_BACKING=/dev/vdd"));
+        assert!(script.contains("insmod /modules/scsi_debug.ko dev_size_mb=128 delay=0"));
+        let directories = "ext4=/mnt/ext4:xfs=/mnt/xfs:tmpfs=/mnt/tmpfs:ext4-4k-sectors=/mnt/large";
+        assert!(script.contains(&format!("RIO_TEST_DIRS={directories}\n")));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::guest::DiskImage;
 use crate::process::{command, text};
 
 const PROCESSORS: usize = 2;
@@ -23,7 +24,7 @@ pub(super) struct Machine {
     /// The archive it boots from.
     pub(super) initramfs: PathBuf,
     /// Disk images, in the order in which the guest names them.
-    pub(super) disks: Vec<PathBuf>,
+    pub(super) disks: Vec<DiskImage>,
     /// Memory nodes, each with an equal share of memory and processors.
     pub(super) numa_nodes: usize,
     /// qemu's accelerator.
@@ -69,9 +70,12 @@ impl Machine {
         // emulate and nothing here needs them.
         qemu.args(["-append", "console=ttyS0 panic=-1 no5lvl quiet loglevel=5"]);
         qemu.args(["-serial", &format!("file:{}", text(&self.console)?), "-serial", "stdio"]);
-        for disk in &self.disks {
+        for (index, disk) in self.disks.iter().enumerate() {
             // Images are scratch: their content need not survive this process, so its cache is safe enough.
-            qemu.args(["-drive", &format!("file={},format=raw,if=virtio,cache=unsafe", text(disk)?)]);
+            let image = format!("file={},format=raw,if=none,id=disk{index},cache=unsafe", text(&disk.path)?);
+            let sectors = format!("logical_block_size={0},physical_block_size={0}", disk.sector_bytes);
+            qemu.args(["-drive", &image]);
+            qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{index},{sectors}")]);
         }
         qemu.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(qemu)

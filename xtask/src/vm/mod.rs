@@ -22,7 +22,7 @@ use crate::packages::{self, Tool};
 use crate::process::{self, command};
 use crate::skips::SkipLog;
 use crate::workspace;
-use guest::{Guest, Part, Program};
+use guest::{DiskImage, Guest, Part, Program};
 use initramfs::Archive;
 use machine::Machine;
 use options::Options;
@@ -222,13 +222,13 @@ fn pack(
     Ok(path)
 }
 
-fn make_disks(parts: &[Part], scratch: &Path) -> Result<Vec<PathBuf>> {
+fn make_disks(parts: &[Part], scratch: &Path) -> Result<Vec<DiskImage>> {
     let mut disks = Vec::new();
     for (index, kind) in parts.iter().flat_map(|part| part.disks()).enumerate() {
         let path = scratch.join(format!("disk-{index}.img"));
         create_sparse(&path, DISK_BYTES)?;
         make_file_system(kind.make_commands(), &path)?;
-        disks.push(path);
+        disks.push(DiskImage { path, sector_bytes: kind.sector_bytes() });
     }
     Ok(disks)
 }

@@ -69,11 +69,15 @@ fn forbid(path: &Path) -> Option<Forbidden> {
 /// `FS_IMMUTABLE_FL`.
 const IMMUTABLE: libc::c_long = 0x10;
 
-/// Sets the attributes that `chattr` sets; `false` where the file system or the user may not.
+/// Sets the attributes that `chattr` sets; `false` where the file system or the user may not, or where it takes them
+/// without effect (ext4 without a journal).
 pub(crate) fn set_attributes(file: &std::fs::File, flags: libc::c_long) -> bool {
-    // SAFETY: FS_IOC_SETFLAGS reads an int (declared as long) behind the pointer.
+    let (fd, mut now) = (std::os::fd::AsRawFd::as_raw_fd(file), 0 as libc::c_long);
+    // SAFETY: both read or write an int (declared as long) behind the pointer.
     unsafe {
-        libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(file), libc::FS_IOC_SETFLAGS, &raw const flags) == 0
+        libc::ioctl(fd, libc::FS_IOC_SETFLAGS, &raw const flags) == 0
+            && libc::ioctl(fd, libc::FS_IOC_GETFLAGS, &raw mut now) == 0
+            && now & flags == flags
     }
 }
 

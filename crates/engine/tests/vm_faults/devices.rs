@@ -144,7 +144,7 @@ pub(crate) fn large_sectors(_: &Rig, kind: Kind) {
         data::assert_same(&buffer, &expected, "the modified sector");
 
         // Without a file system in between it is the same.
-        let device = engine.open(rig::variable("RIO_VM_NULL_DEVICE"), &direct()).await.unwrap();
+        let device = engine.open(rig::variable("RIO_VM_LARGE_SECTOR_DEVICE"), &direct()).await.unwrap();
         assert_eq!(device.direct_alignment(), Some(4096));
         drop((file, modified, device));
         balance(&engine).await;

@@ -31,7 +31,8 @@ done
 echo "io_uring    $(grep -c ' [tT] .*sys_io_uring_' /proc/kallsyms) system call entries"
 echo "modules     $(lsmod | tail -n +2 | cut -d' ' -f1 | tr '\n' ' ')"
 echo "mounts      $(mount | grep ' /mnt/' | cut -d' ' -f1,3,5 | tr ' ' ':' | tr '\n' ' ')"
-for device in vda nullb0 sda dm-0; do
+large=${RIO_VM_LARGE_SECTOR_DEVICE#/dev/}
+for device in vda $large sda dm-0; do
     queue=/sys/block/$device/queue
     echo "device      $device: sectors of $(cat $queue/logical_block_size) bytes, $(cat /sys/block/$device/size) x 512"
 done
@@ -41,7 +42,7 @@ check "io_uring in the kernel" grep -q ' [tT] .*sys_io_uring_setup' /proc/kallsy
 dd if=/dev/urandom of=/tmp/pattern bs=4096 count=1 2>/dev/null
 dd if=/dev/urandom of=/tmp/lost bs=4096 count=1 2>/dev/null
 for directory in /mnt/ext4 /mnt/xfs /mnt/large /mnt/dm; do check "file on $directory" file_round_trip $directory; done
-check "4 KiB sectors" test "$(cat /sys/block/nullb0/queue/logical_block_size)" = 4096
+check "4 KiB sectors" test "$(cat /sys/block/$large/queue/logical_block_size)" = 4096
 umount /mnt/dm
 check "mapped device works" write_direct /dev/mapper/rio
 check "  and keeps data" holds /dev/mapper/rio /tmp/pattern
