@@ -46,7 +46,7 @@ pub const WINDOW_MIN: usize = inline::CHUNK_BYTES;
 /// Largest window; unmapping it holds the calling task for about 1 ms.
 pub const WINDOW_MAX: usize = 64 << 20;
 /// Shorter reads go through the file where that is possible without waiting: the questions around a copy from the mapping
-/// cost 2 us, a read of 4 KiB from the page cache less than 1 us. At 64 KiB the two are equal.
+/// cost 2 us, a read of 4 KiB from the page cache less than 1 us.
 const COPY_MIN: usize = 64 * 1024;
 /// Mapped files that may exist in the process at the same time; the handler has room for no more.
 pub const MAPPED_FILES_MAX: usize = fault::REGIONS_MAX;
@@ -56,9 +56,9 @@ pub const MAPPED_FILES_MAX: usize = fault::REGIONS_MAX;
 /// For one reader: further readers open further ones. The window follows the reads; any offset may be read, but a window
 /// that has to move at each read is a loss.
 ///
-/// Reads of resident data in pieces of 256 KiB and more cost some 5 % less than [`File::read_at`] on file systems that
-/// answer without waiting (ext4, xfs, btrfs), and otherwise the same; so take `read_at` unless you measured. On file systems
-/// that cannot answer without waiting, this saves the hand-over to another thread.
+/// On file systems that answer reads without waiting (ext4, xfs, btrfs) it is slower than [`File::read_at`], 0.66 to 0.98 of
+/// its rate (decision 0005 and the example `mapped_reading`); take it where the file system cannot, and a read would be
+/// handed to another thread.
 #[derive(Debug)]
 pub struct MappedFile {
     file: File,
