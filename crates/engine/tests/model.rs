@@ -3,6 +3,13 @@
 //!
 //! `RIO_MODEL_CASES` is the number of sequences per backend and directory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a failed step ends the test, and skips are printed"
+)]
+
 #[path = "lab/mod.rs"]
 mod lab;
 
