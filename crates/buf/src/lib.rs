@@ -9,11 +9,12 @@
 //! * [`traits`](IoBuf): what a type must promise to be such a buffer.
 //! * `aligned`: [`AlignedBuf`], heap memory with an alignment that direct I/O accepts.
 //! * `slice`: [`Slice`], a range of another buffer.
+//! * `pool`: [`BufferPool`], memory that is used again, below a hard bound.
 //!
 //! Invariants: the address a buffer reports does not change while the buffer value is moved; bytes beyond
 //! [`IoBuf::bytes_init`] are never read by safe code.
 //!
-//! Not here: pooling and placement on NUMA nodes.
+//! Not here: placement on NUMA nodes.
 //!
 //! ```
 //! use rustfs_rio_buf::{AlignedBuf, IoBuf};
@@ -25,9 +26,12 @@
 //! ```
 
 mod aligned;
+mod pool;
 mod slice;
+mod sync;
 mod traits;
 
 pub use aligned::{AlignedBuf, BufferError, DEFAULT_ALIGNMENT};
+pub use pool::{Acquire, BufferPool, NoRoom, PoolConfig, PoolError, PoolStats, PooledBuf};
 pub use slice::Slice;
 pub use traits::{IoBuf, IoBufMut};
