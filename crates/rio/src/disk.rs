@@ -3,7 +3,7 @@
 use crate::cursor::Cursor;
 use crate::error::RuntimeError;
 use crate::runtime::RuntimeHandle;
-use crate::{OptimizedBuffer, Slice};
+use crate::{AlignedBuf, OptimizedBuffer, Slice};
 use parking_lot::Mutex;
 use rustfs_rio_buf::{IoBuf, IoBufMut};
 use rustfs_rio_engine::{Advice, File, OpenOptions, Stat};
@@ -106,11 +106,11 @@ impl DiskFile {
         self.file.direct_alignment()
     }
 
-    /// Reads `len` bytes from `offset` on into an aligned buffer. The buffer is shorter only at end of file.
+    /// Reads `len` bytes from `offset` on into an aligned buffer of the runtime's pool. The buffer is shorter only at end of file.
     ///
     /// # Errors
     ///
-    /// `io::Error` around a [`FileError`](crate::FileError) with path, operation and range.
+    /// As [`RuntimeHandle::get_optimized_buffer`] if there is no buffer of that size; `io::Error` around a [`FileError`](crate::FileError) with path, operation and range.
     pub async fn read_range(&self, offset: u64, len: u64) -> io::Result<OptimizedBuffer> {
         let len = if len <= TRUSTED_LEN {
             len
@@ -122,7 +122,7 @@ impl DiskFile {
         let align = self.file.direct_alignment().unwrap_or(1);
         let skip = (offset % align as u64) as usize;
         let whole = (skip + len).next_multiple_of(align);
-        let buffer = OptimizedBuffer::with_alignment(whole, align.max(rustfs_rio_buf::DEFAULT_ALIGNMENT))?;
+        let buffer = self.runtime.get_optimized_buffer(whole).await?;
         let buffer = Slice::of_capacity(buffer, 0, whole);
         let (result, buffer) = self.file.read_at(buffer, offset - skip as u64).await;
         result?;
@@ -314,7 +314,7 @@ impl AsyncFile for DiskFile {
     }
 
     async fn write_vectored_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        let parts = bufs.iter().map(|buf| OptimizedBuffer::copy_from(buf));
+        let parts = bufs.iter().map(|buf| AlignedBuf::copy_from(buf));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         self.file.write_vectored_at(parts, offset).await.0
     }

@@ -44,7 +44,10 @@ pub use origin::{ConfigValue, Origin};
 pub use runtime::{
     RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, init_runtime, init_runtime_with_config,
 };
-pub use rustfs_rio_buf::{AlignedBuf as OptimizedBuffer, BufferError, IoBuf, IoBufMut, Slice};
+pub use rustfs_rio_buf::{
+    AlignedBuf, BufferError, BufferPool, IoBuf, IoBufMut, NoRoom, PoolError, PoolStats,
+    PooledBuf as OptimizedBuffer, Slice,
+};
 pub use rustfs_rio_engine::{
     Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
     Refusal, RingRefusal, ShutdownReport, Stat, UnalignedWrites,

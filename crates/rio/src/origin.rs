@@ -98,7 +98,7 @@ const fn setting(
     Setting { name, show, variables, allowed }
 }
 
-const SETTINGS: [Setting; 14] = [
+const SETTINGS: [Setting; 15] = [
     setting(
         "runtime_type",
         |config| name_of(config.runtime_type).to_owned(),
@@ -115,6 +115,7 @@ const SETTINGS: [Setting; 14] = [
     setting("thread_local", |config| config.thread_local.to_string(), &[], "true, false"),
     setting("io_timeout", |config| format!("{:?}", config.io_timeout), &[], "a positive duration"),
     setting("buffer_size", |config| config.buffer_size.to_string(), &[], "4096 to 16777216 bytes"),
+    setting("buffer_memory", |config| config.buffer_memory.to_string(), &[], "at least 1048576 bytes"),
     setting("high_priority", |config| config.high_priority.to_string(), &[], "true, false"),
     setting("backend", |config| format!("{:?}", config.backend).to_lowercase(), &[], "auto, uring, blocking"),
     setting(
@@ -190,6 +191,7 @@ mod tests {
             thread_local: _,
             io_timeout: _,
             buffer_size: _,
+            buffer_memory: _,
             high_priority: _,
             backend: _,
             max_concurrent_file_ops: _,
@@ -199,7 +201,7 @@ mod tests {
             iopoll: _,
             require_io_uring: _,
         } = RuntimeConfig::default();
-        assert_eq!(SETTINGS.len(), 14);
+        assert_eq!(SETTINGS.len(), 15);
     }
 
     #[test]

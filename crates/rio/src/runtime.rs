@@ -1,8 +1,11 @@
 //! The runtime handle: one engine, its configuration, and the tokio runtime it was made on.
 
+use crate::OptimizedBuffer;
 use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
+use rustfs_rio_buf::{BufferPool, PoolConfig, PoolError};
 use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, RingUse, ShutdownReport};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +26,9 @@ impl RuntimeType {
     pub const Monoio: RuntimeType = RuntimeType::IoUring;
 }
 
+/// Smallest bound on the memory of buffers: one large object in pieces.
+const BUFFER_MEMORY_MIN: u64 = 1 << 20;
+
 /// Settings of a runtime. Environment variables take effect in [`Default`] and [`RuntimeConfig::from_env`]; what code sets
 /// afterwards wins.
 #[derive(Debug, Clone)]
@@ -40,6 +46,10 @@ pub struct RuntimeConfig {
     pub io_timeout: Duration,
     /// Size of the buffer behind `AsyncRead` and `AsyncWrite`, in bytes, 4096 to 16 MiB. Default 64 KiB.
     pub buffer_size: usize,
+    /// Bound on the memory of the buffers that [`get_optimized_buffer`](RuntimeHandle::get_optimized_buffer) and
+    /// [`read_range`](crate::DiskFile::read_range) hand out, in use and idle together, in bytes, at least 1 MiB. Default: a quarter
+    /// of the machine's memory.
+    pub buffer_memory: u64,
     /// Asks the I/O scheduler for precedence over ordinary processes.
     pub high_priority: bool,
     /// Which backend carries out operations; [`Backend::Auto`] picks the best path for each.
@@ -86,6 +96,7 @@ impl RuntimeConfig {
             thread_local: true,
             io_timeout: Duration::from_secs(30),
             buffer_size: 64 * 1024,
+            buffer_memory: default_buffer_memory(),
             high_priority: false,
             backend: Backend::Auto,
             max_concurrent_file_ops: environment.max_concurrent_file_ops.unwrap_or(1024),
@@ -136,6 +147,10 @@ impl RuntimeConfig {
         if !(4096..=16 << 20).contains(&self.buffer_size) {
             return fail(format!("buffer_size is {}, expected 4096 to 16777216 bytes", self.buffer_size));
         }
+        if self.buffer_memory < BUFFER_MEMORY_MIN {
+            let value = self.buffer_memory;
+            return fail(format!("buffer_memory is {value}, expected at least {BUFFER_MEMORY_MIN} bytes"));
+        }
         if !(1..=65536).contains(&self.io_engine_concurrency) {
             let value = self.io_engine_concurrency;
             return fail(format!("io_engine_concurrency is {value}, expected 1 to 65536"));
@@ -148,6 +163,12 @@ impl RuntimeConfig {
         }
         Ok(())
     }
+}
+
+fn default_buffer_memory() -> u64 {
+    let machine = rustix::system::sysinfo();
+    let total = machine.totalram.saturating_mul(u64::from(machine.mem_unit.max(1)));
+    (total / 4).max(64 * BUFFER_MEMORY_MIN)
 }
 
 impl Default for RuntimeConfig {
@@ -166,6 +187,7 @@ pub struct RuntimeHandle {
 
 struct Inner {
     engine: Engine,
+    buffers: BufferPool,
     config: RuntimeConfig,
 }
 
@@ -179,7 +201,8 @@ impl RuntimeHandle {
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
         config.check()?;
         let engine = Engine::new(config.engine_config())?;
-        Ok(Self { inner: Arc::new(Inner { engine, config }) })
+        let buffers = BufferPool::new(PoolConfig::new(config.buffer_memory)).map_err(io::Error::from)?;
+        Ok(Self { inner: Arc::new(Inner { engine, buffers, config }) })
     }
 
     /// A handle that uses the pool of threads only. Needs no tokio runtime to be made.
@@ -212,6 +235,38 @@ impl RuntimeHandle {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// An empty, page-aligned buffer with room for at least `size` bytes, from the runtime's pool. At the bound
+    /// ([`RuntimeConfig::buffer_memory`]) it waits, in order with others.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` around a [`PoolError`] if the buffer would exceed the bound by itself; `TimedOut` if none became free within
+    /// [`RuntimeConfig::io_timeout`], because those who wait may hold what they wait for; `OutOfMemory`.
+    pub async fn get_optimized_buffer(&self, size: usize) -> io::Result<OptimizedBuffer> {
+        match self.inner.buffers.try_get(size) {
+            Err(PoolError::Exhausted { .. }) => {}
+            result => return Ok(result?),
+        }
+        let patience = self.inner.config.io_timeout;
+        match tokio::time::timeout(patience, self.inner.buffers.get(size)?).await {
+            Ok(result) => Ok(result?),
+            Err(_) => {
+                let bound = self.inner.config.buffer_memory;
+                let text = format!(
+                    "no buffer of {size} bytes became free within {patience:?} below the bound of {bound} bytes; \
+                     return buffers before asking for more, or raise buffer_memory"
+                );
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        }
+    }
+
+    /// The pool behind [`get_optimized_buffer`](Self::get_optimized_buffer).
+    #[must_use]
+    pub fn buffer_pool(&self) -> &BufferPool {
+        &self.inner.buffers
     }
 
     /// What the engine found out about the machine, including why io_uring is not used.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test")]
 
 use rustfs_rio::{
-    AsyncFile, DirectMode, DiskFile, FileError, OpKind, OpenOptions, OptimizedBuffer, Refusal, RuntimeConfig,
+    AlignedBuf, AsyncFile, DirectMode, DiskFile, FileError, OpKind, OpenOptions, Refusal, RuntimeConfig,
     RuntimeError, RuntimeHandle, RuntimeType, init_runtime, init_runtime_with_config,
 };
 use std::io::{ErrorKind, IoSlice, IoSliceMut, SeekFrom};
@@ -106,7 +106,7 @@ async fn buffers_come_back_with_the_result() {
     let file = place.read_write("owned").await;
     let (result, buffer) = file.write_from(pattern(1000), 0).await;
     assert_eq!((result.unwrap(), buffer.len()), (1000, 1000));
-    let (result, buffer) = file.read_into(OptimizedBuffer::with_capacity(4096).unwrap(), 500).await;
+    let (result, buffer) = file.read_into(AlignedBuf::with_capacity(4096).unwrap(), 500).await;
     assert_eq!(result.unwrap(), 500);
     assert_eq!(&*buffer, &pattern(1000)[500..]);
     let (result, buffers) = file.read_vectored_into(vec![vec![0u8; 10], vec![0u8; 20]], 0).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustfs_rio::{
-    AsyncFile, Backend, DirectMode, DiskFile, EngineStats, OpenOptions, OptimizedBuffer, RuntimeConfig,
+    AlignedBuf, AsyncFile, Backend, DirectMode, DiskFile, EngineStats, OpenOptions, RuntimeConfig,
     RuntimeHandle, RuntimeType, init_runtime_with_config,
 };
 use tokio::runtime::Runtime;
@@ -122,7 +122,7 @@ async fn open(job: &Job, rio: &RuntimeHandle) -> Result<DiskFile, rustfs_rio::Ru
     DiskFile::open_with(&job.file.path, &options, rio).await
 }
 
-async fn run_task(mut task: TaskLoop, file: DiskFile, mut buf: OptimizedBuffer, sync: bool) {
+async fn run_task(mut task: TaskLoop, file: DiskFile, mut buf: AlignedBuf, sync: bool) {
     let block_size = buf.len();
     while let Some(op) = task.begin(&mut buf) {
         let (mut result, mut back) = match op.kind {

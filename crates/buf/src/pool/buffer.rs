@@ -53,6 +53,13 @@ impl PooledBuf {
         self.len = 0;
     }
 
+    /// Removes the first `count` bytes, or all if there are fewer; the others move to the front.
+    pub fn discard_front(&mut self, count: usize) {
+        let count = count.min(self.len);
+        self.copy_within(count.., 0);
+        self.len -= count;
+    }
+
     /// Appends `data`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustfs_rio::{DirectMode, DiskFile, OpenOptions, OptimizedBuffer, Refusal, RuntimeError, RuntimeHandle};
+use rustfs_rio::{AlignedBuf, DirectMode, DiskFile, OpenOptions, Refusal, RuntimeError, RuntimeHandle};
 use rustix::io::{Errno, ReadWriteFlags};
 use serde_json::json;
 
@@ -130,7 +130,7 @@ fn cannot_write(error: &io::Error) -> Finding {
 async fn round_trip(file: &DiskFile) -> io::Result<()> {
     // Bytes of which no two blocks are alike.
     let pattern = |index: usize| (index ^ (index >> 8)) as u8;
-    let mut data = OptimizedBuffer::with_alignment(PROBE_BYTES, PROBE_BYTES)?;
+    let mut data = AlignedBuf::with_alignment(PROBE_BYTES, PROBE_BYTES)?;
     data.extend_from_slice(&(0..PROBE_BYTES).map(pattern).collect::<Vec<_>>());
     let (written, data) = file.write_from(data, 0).await;
     written?;
