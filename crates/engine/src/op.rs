@@ -173,6 +173,8 @@ pub(crate) struct Op {
     done: usize,
     /// Reads move multiples of this, except at the end of the file.
     unit: usize,
+    /// After the last byte of a write comes an `fdatasync(2)`, and the kind changes to that.
+    then_sync: bool,
     retries: u8,
 }
 
@@ -224,7 +226,7 @@ impl Op {
     }
 
     fn new(kind: OpKind, fd: i32, args: Args) -> Self {
-        Self { kind, fd, args, done: 0, unit: 1, retries: 0 }
+        Self { kind, fd, args, done: 0, unit: 1, then_sync: false, retries: 0 }
     }
 
     /// For a direct file: what offsets and lengths have to be multiples of.
@@ -233,6 +235,14 @@ impl Op {
         self
     }
 
+    /// For a write: an `fdatasync(2)` follows when all bytes are written, as part of the operation.
+    pub(crate) fn then_sync(mut self) -> Self {
+        debug_assert!(self.kind == OpKind::Write);
+        self.then_sync = true;
+        self
+    }
+
+    /// What the operation is about now: a write that is followed by a sync is a sync in the end.
     pub(crate) fn kind(&self) -> OpKind {
         self.kind
     }
@@ -241,6 +251,7 @@ impl Op {
     pub(crate) fn step(&self) -> Step {
         let fd = self.fd;
         match self.args {
+            Args::Bytes { .. } if self.kind == OpKind::Fdatasync => Step::Sync { fd, data_only: true },
             Args::Bytes { ptr, len, offset } => {
                 let ptr = ptr.wrapping_add(self.done);
                 // `min` keeps it below 2^30, so the cast is exact.
@@ -283,6 +294,10 @@ impl Op {
         let count = raw as usize;
         self.done += count;
         if self.consume(count) == 0 {
+            if self.then_sync {
+                self.kind = OpKind::Fdatasync;
+                return Advance::Again;
+            }
             return Advance::Done(Ok(self.done));
         }
         match (count, self.kind.is_read()) {
@@ -364,6 +379,23 @@ mod tests {
 
     fn read(len: usize) -> Op {
         Op::bytes(OpKind::Read, 3, std::ptr::dangling_mut(), len, 100)
+    }
+
+    #[test]
+    fn a_durable_write_ends_with_a_sync() {
+        let write = || Op::bytes(OpKind::Write, 3, std::ptr::dangling_mut(), 10, 100).then_sync();
+        let mut op = write();
+        assert_eq!(op.advance(4, Path::Blocking), Advance::Again);
+        assert!(matches!(op.step(), Step::Write { len: 6, offset: 104, .. }));
+        assert_eq!(op.advance(6, Path::Blocking), Advance::Again);
+        assert!(matches!(op.step(), Step::Sync { fd: 3, data_only: true }));
+        assert_eq!((op.kind(), op.done()), (OpKind::Fdatasync, 10));
+        assert_eq!(op.advance(-i64::from(libc::EINTR), Path::Blocking), Advance::Again);
+        assert_eq!(op.advance(0, Path::Blocking), Advance::Done(Ok(0)));
+        // A write that fails is not followed by a sync.
+        let mut op = write();
+        assert_eq!(op.advance(-i64::from(libc::ENOSPC), Path::Blocking), Advance::Done(Err(libc::ENOSPC)));
+        assert_eq!(op.kind(), OpKind::Write);
     }
 
     #[test]

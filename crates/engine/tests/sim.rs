@@ -414,3 +414,47 @@ fn an_engine_goes_on_when_its_runtime_is_gone() {
     assert_eq!(disk.open_handles(), 0);
     drop(engine);
 }
+
+#[tokio::test]
+async fn a_durable_write_survives_a_crash_once_it_returned() {
+    let disk = SimDisk::with_faults(1, Faults { lost_at_crash: 1.0, short: 0.5, ..Faults::default() });
+    let (engine, file) = start(&disk).await;
+    let syncs = disk.syncs();
+    let (result, back) = file.write_durable_at(vec![7; 10_000], 3).await;
+    assert_eq!((result.unwrap(), back.len(), disk.syncs()), (10_000, 10_000, syncs + 1));
+    assert_eq!(disk.read_durable(PATH).unwrap()[3..], [7; 10_000]);
+    // Whoever asked before it shares nothing with it; whoever asks later gets a sync of his own.
+    write(&file, b"later", 0).await;
+    file.sync_data().await.unwrap();
+    assert_eq!(disk.syncs(), syncs + 2);
+    assert_eq!(disk.read_durable(PATH).unwrap()[..5], *b"later");
+    drop(file);
+    balance(&engine).await;
+}
+
+#[tokio::test]
+async fn a_durable_write_whose_sync_fails_poisons_the_handle() {
+    let disk = SimDisk::new(1);
+    let (engine, file) = start(&disk).await;
+    disk.set_faults(Faults { lost_at_crash: 1.0, ..Faults::once(OpKind::Fdatasync, 0, Fault::SyncFails) });
+    let (result, back) = file.write_durable_at(vec![7; 100], 0).await;
+    let error = failure(result, OpKind::Fdatasync, Path::new(PATH));
+    assert_eq!((FileError::errno(&error), back.len()), (Some(libc::EIO), 100));
+    assert!(file.is_poisoned());
+    refusal(file.write_durable_at(vec![7; 100], 0).await.0, OpKind::Write, Path::new(PATH));
+    assert_eq!(disk.syncs(), 1, "it is not repeated");
+    drop(file);
+    balance(&engine).await;
+}
+
+#[tokio::test]
+async fn a_durable_write_that_fails_is_not_synced() {
+    let disk = SimDisk::new(1);
+    let (engine, file) = start(&disk).await;
+    disk.set_faults(script(OpKind::Write, 0..1, Fault::Error(libc::ENOSPC)));
+    let error = failure(file.write_durable_at(vec![7; 100], 0).await.0, OpKind::Write, Path::new(PATH));
+    assert_eq!((error.kind(), disk.syncs()), (ErrorKind::StorageFull, 0));
+    assert!(!file.is_poisoned(), "a write that was refused lost nothing");
+    drop(file);
+    balance(&engine).await;
+}

@@ -144,6 +144,12 @@ impl DiskFile {
         self.file.write_at(buf, offset).await
     }
 
+    /// Writes as [`write_from`](Self::write_from) and makes the data durable (`fdatasync(2)`), in one operation. An error after
+    /// all bytes were written is that of the sync, and poisons the file: later writes and syncs are refused.
+    pub async fn write_durable<B: IoBuf>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
+        self.file.write_durable_at(buf, offset).await
+    }
+
     /// Writes `data` at the cursor and moves it; the data has reached the page cache or device when this returns. Returns
     /// `data.len()`.
     ///

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustfs_rio::{
-    AlignedBuf, AsyncFile, Backend, DirectMode, DiskFile, EngineStats, OpenOptions, RuntimeConfig,
-    RuntimeHandle, RuntimeType, init_runtime_with_config,
+    AlignedBuf, Backend, DirectMode, DiskFile, EngineStats, OpenOptions, RuntimeConfig, RuntimeHandle,
+    RuntimeType, init_runtime_with_config,
 };
 use tokio::runtime::Runtime;
 
@@ -125,13 +125,11 @@ async fn open(job: &Job, rio: &RuntimeHandle) -> Result<DiskFile, rustfs_rio::Ru
 async fn run_task(mut task: TaskLoop, file: DiskFile, mut buf: AlignedBuf, sync: bool) {
     let block_size = buf.len();
     while let Some(op) = task.begin(&mut buf) {
-        let (mut result, mut back) = match op.kind {
+        let (result, mut back) = match op.kind {
             OpKind::Read => file.read_into(buf, op.offset).await,
+            OpKind::Write if sync => file.write_durable(buf, op.offset).await,
             OpKind::Write => file.write_from(buf, op.offset).await,
         };
-        if sync && result.is_ok() {
-            result = file.sync_data().await.and(result);
-        }
         task.finish(op, result, &back);
         // A read that failed or was short leaves a shorter buffer.
         back.resize(block_size, 0);

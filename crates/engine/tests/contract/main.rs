@@ -60,7 +60,8 @@ contract! {
         appends_go_to_the_end, permission_bits_of_new_files, close_ends_the_last_handle, clones_share_a_file,
         files_outlive_their_last_handle, abandoned_opens_leave_nothing_open;
     metadata: the_size_can_be_set, attributes_are_those_of_the_file, space_can_be_allocated, holes_can_be_punched,
-        unsupported_allocation_is_said, advice_is_taken, files_can_be_synced;
+        unsupported_allocation_is_said, advice_is_taken, files_can_be_synced,
+        durable_writes;
     errors: a_missing_file, a_directory, a_file_in_the_place_of_a_directory, impossible_names, forbidden_files,
         handles_without_the_access, contradictory_options, offsets_that_overflow, offsets_no_file_can_have,
         buffers_come_back_from_failures, a_shut_down_engine_refuses;

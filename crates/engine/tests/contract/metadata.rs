@@ -2,8 +2,9 @@
 
 use super::transfer::{open, read};
 use crate::lab::data::bytes;
-use crate::lab::{Lab, failure};
-use rustfs_rio_engine::{Advice, OpKind, OpenOptions};
+use crate::lab::{Lab, failure, refusal};
+use rustfs_rio_engine::buf::AlignedBuf;
+use rustfs_rio_engine::{Advice, DirectMode, OpKind, OpenOptions, UnalignedWrites};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 
@@ -123,4 +124,34 @@ pub(crate) async fn files_can_be_synced(lab: &Lab) {
     let file = lab.engine.open(&path, &OpenOptions::new().read(true)).await.unwrap();
     file.sync_all().await.unwrap();
     file.sync_data().await.unwrap();
+}
+
+pub(crate) async fn durable_writes(lab: &Lab) {
+    let path = lab.path("file");
+    let options = OpenOptions::new().read(true).write(true).create(true);
+    let file = lab.engine.open(&path, &options).await.unwrap();
+    let (result, back) = file.write_durable_at(vec![3; 70_000], 10).await;
+    assert_eq!((result.unwrap(), back.len()), (70_000, 70_000));
+    assert_eq!(file.write_durable_at(Vec::new(), 1 << 40).await.0.unwrap(), 0);
+    let mut writes = tokio::task::JoinSet::new();
+    for part in 0..20u8 {
+        let file = file.clone();
+        writes.spawn(async move { file.write_durable_at(vec![part; 100], u64::from(part) * 100).await.0 });
+    }
+    while let Some(result) = writes.join_next().await {
+        assert_eq!(result.unwrap().unwrap(), 100);
+    }
+    let mut expected: Vec<u8> = (0..20u8).flat_map(|part| [part; 100]).collect();
+    expected.resize(70_010, 3);
+    assert!(lab.content(&path) == expected);
+    let reading = lab.engine.open(&path, &OpenOptions::new().read(true)).await.unwrap();
+    refusal(reading.write_durable_at(vec![1], 0).await.0, OpKind::Write, &path);
+    // Direct files, on ranges that are aligned and on ones that are not.
+    let options = options.direct(DirectMode::Auto).unaligned_writes(UnalignedWrites::ReadModifyWrite);
+    let direct = lab.engine.open(&path, &options).await.unwrap();
+    direct.write_durable_at(AlignedBuf::copy_from(&[4; 8192]).unwrap(), 4096).await.0.unwrap();
+    direct.write_durable_at(vec![5; 7], 4090).await.0.unwrap();
+    expected[4096..12_288].fill(4);
+    expected[4090..4097].fill(5);
+    assert!(lab.content(&path) == expected);
 }
