@@ -7,7 +7,10 @@ use crate::process::{self, Stream, cargo, command};
 use crate::skips::SkipLog;
 use crate::{licences, test, tidy as rules, vm, workspace};
 
+const BUF: &str = "rustfs-rio-buf";
 const ENGINE: &str = "rustfs-rio-engine";
+/// Crates with loom models.
+const MODELLED: [&str; 2] = [BUF, ENGINE];
 /// Targets that must keep compiling: another C library, another kernel interface, no io_uring at all.
 const TARGETS: [&str; 1] = ["x86_64-unknown-linux-musl"];
 /// Crates that promise to compile on every platform.
@@ -119,19 +122,23 @@ pub(crate) fn test(context: &Context) -> Result<Outcome> {
     test::run_all(&context.skips, &[]).map(Outcome::Passed)
 }
 
-/// The loom models of the engine, which are unit tests because they reach into it. Optimised and in a target directory of
-/// their own, because the flag touches every crate.
+/// The loom models, which are unit tests because they reach into their crates. Optimised and in a target directory of their own,
+/// because the flag touches every crate.
 pub(crate) fn loom(_: &Context) -> Result<Outcome> {
     let directory = workspace::own_directory("loom")?;
-    let mut command = cargo(&["test", "--profile", "stress", "--package", ENGINE, "--lib", LOOM_MODELS]);
-    command.env("RUSTFLAGS", "--cfg rio_loom").env("CARGO_TARGET_DIR", directory);
-    let mut models = 0;
-    process::tee(&mut command, Stream::Out, |line| models += test::passed_in(line))?;
-    // A filter that matches nothing is a success to cargo.
-    if models == 0 {
-        bail!("no model ran: no unit test of {ENGINE} has '{LOOM_MODELS}' in its name");
+    let mut all = 0;
+    for package in MODELLED {
+        let mut command = cargo(&["test", "--profile", "stress", "--package", package, "--lib", LOOM_MODELS]);
+        command.env("RUSTFLAGS", "--cfg rio_loom").env("CARGO_TARGET_DIR", &directory);
+        let mut models = 0;
+        process::tee(&mut command, Stream::Out, |line| models += test::passed_in(line))?;
+        // A filter that matches nothing is a success to cargo.
+        if models == 0 {
+            bail!("no model ran: no unit test of {package} has '{LOOM_MODELS}' in its name");
+        }
+        all += models;
     }
-    Ok(Outcome::Passed(format!("{models} models")))
+    Ok(Outcome::Passed(format!("{all} models")))
 }
 
 /// The fault schedules at their full number, from a fixed seed.
@@ -163,7 +170,7 @@ fn run_schedules(count: &str, seed: Option<&str>) -> Result<()> {
     process::run(&mut command)
 }
 
-/// The soak test under AddressSanitizer, which needs a nightly compiler.
+/// The soak test and the tests of the pool under AddressSanitizer, which needs a nightly compiler.
 pub(crate) fn asan(_: &Context) -> Result<Outcome> {
     if !process::succeeds(&mut command("rustc", &["+nightly", "--version"])) {
         return Ok(Outcome::Skipped(
@@ -172,19 +179,24 @@ pub(crate) fn asan(_: &Context) -> Result<Outcome> {
     }
     workspace::require_test(ENGINE, "soak")?;
     let directory = workspace::own_directory("asan")?;
-    // What the device never answers is leaked on purpose: only there the report of leaks is switched off.
-    for (filter, leaks) in [(&["--skip", LEAKING_SOAK][..], "1"), (&[LEAKING_SOAK][..], "0")] {
+    let soak = &["--package", ENGINE, "--test", "soak"][..];
+    let pool = &["--package", BUF, "--lib"][..];
+    // What the device never answers is leaked on purpose, and the books of a pool live as long as the process: only there the report
+    // of leaks is switched off.
+    for (tests, filter, leaks) in [
+        (soak, &["--skip", LEAKING_SOAK][..], "1"),
+        (soak, &[LEAKING_SOAK][..], "0"),
+        (pool, &["pool::"][..], "0"),
+    ] {
         let mut command = command("cargo", &["+nightly", "test", "--profile", "stress", "--all-features"]);
         // Naming the target keeps the flag away from build scripts, which have no sanitizer runtime.
-        command
-            .args(["--target", SANITIZED_TARGET, "--package", ENGINE, "--test", "soak", "--"])
-            .args(filter);
+        command.args(["--target", SANITIZED_TARGET]).args(tests).arg("--").args(filter);
         command.env("RUSTFLAGS", "-Zsanitizer=address").env("CARGO_TARGET_DIR", &directory);
         command.env("ASAN_OPTIONS", format!("detect_leaks={leaks}")).env("RIO_SOAK_OPS", SOAK_OPS);
         let mut tests = 0;
         process::tee(&mut command, Stream::Out, |line| tests += test::passed_in(line))?;
         if tests == 0 {
-            bail!("no soak test ran with the filter {filter:?}");
+            bail!("no test of {tests:?} ran with the filter {filter:?}");
         }
     }
     Ok(Outcome::Passed(format!("{SOAK_OPS} operations")))
@@ -195,9 +207,9 @@ pub(crate) fn vm_smoke(context: &Context) -> Result<Outcome> {
     run_scenarios(context, &["smoke"])
 }
 
-/// What needs another kernel: the contract suite and device faults.
+/// What needs another kernel: the contract suite, device faults, two memory nodes.
 pub(crate) fn vm_scenarios(context: &Context) -> Result<Outcome> {
-    run_scenarios(context, &["contract", "faults"])
+    run_scenarios(context, &["contract", "faults", "numa"])
 }
 
 fn run_scenarios(context: &Context, names: &[&str]) -> Result<Outcome> {

@@ -10,11 +10,12 @@
 //! * `aligned`: [`AlignedBuf`], heap memory with an alignment that direct I/O accepts.
 //! * `slice`: [`Slice`], a range of another buffer.
 //! * `pool`: [`BufferPool`], memory that is used again, below a hard bound.
+//! * `memory`: [`PressureGauge`], [`ControlGroup`]: how much memory there is, and whether it runs short.
 //!
 //! Invariants: the address a buffer reports does not change while the buffer value is moved; bytes beyond
 //! [`IoBuf::bytes_init`] are never read by safe code.
 //!
-//! Not here: placement on NUMA nodes.
+//! Not here: threads and timers. What has to happen now and then ([`BufferPool::upkeep`]) somebody calls.
 //!
 //! ```
 //! use rustfs_rio_buf::{AlignedBuf, IoBuf};
@@ -26,12 +27,17 @@
 //! ```
 
 mod aligned;
+mod memory;
 mod pool;
 mod slice;
 mod sync;
 mod traits;
 
 pub use aligned::{AlignedBuf, BufferError, DEFAULT_ALIGNMENT};
-pub use pool::{Acquire, BufferPool, NoRoom, PoolConfig, PoolError, PoolStats, PooledBuf};
+pub use memory::{ControlGroup, Pressure, PressureGauge, memory_limit};
+pub use pool::{
+    Acquire, BufferPool, ClassStats, Leak, NoRoom, NodeStats, PoolConfig, PoolError, PoolStats, PooledBuf,
+    Upkeep,
+};
 pub use slice::Slice;
 pub use traits::{IoBuf, IoBufMut};

@@ -8,6 +8,7 @@
 //! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment; [`ConfigValue`] says where
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
+//! * [`AdvancedBufferPool`], [`MemoryStrategy`]: pools of buffers.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
 //!
 //! ```
@@ -28,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod buffers;
 mod cursor;
 pub mod disk;
 mod environment;
@@ -36,19 +38,22 @@ pub mod io_engine;
 mod origin;
 pub mod runtime;
 
+pub use buffers::{AdvancedBufferPool, BufferPoolStats, MemoryStrategy};
 pub use disk::{AsyncFile, DiskFile};
 pub use environment::EnvironmentError;
 pub use error::{IoFailure, RuntimeError};
 pub use io_engine::{BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine};
 pub use origin::{ConfigValue, Origin};
 pub use runtime::{
-    RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, init_runtime, init_runtime_with_config,
+    RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, ShutdownReport, init_runtime,
+    init_runtime_with_config,
 };
 pub use rustfs_rio_buf::{
-    AlignedBuf, BufferError, BufferPool, IoBuf, IoBufMut, NoRoom, PoolError, PoolStats,
-    PooledBuf as OptimizedBuffer, Slice,
+    AlignedBuf, BufferError, BufferPool, ClassStats, ControlGroup, IoBuf, IoBufMut, Leak, NoRoom, NodeStats,
+    PoolConfig, PoolError, PoolStats, PooledBuf as OptimizedBuffer, Pressure, PressureGauge, Slice, Upkeep,
+    memory_limit,
 };
 pub use rustfs_rio_engine::{
     Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
-    Refusal, RingRefusal, ShutdownReport, Stat, UnalignedWrites,
+    Refusal, RingRefusal, Stat, UnalignedWrites,
 };

@@ -98,7 +98,7 @@ const fn setting(
     Setting { name, show, variables, allowed }
 }
 
-const SETTINGS: [Setting; 15] = [
+const SETTINGS: [Setting; 17] = [
     setting(
         "runtime_type",
         |config| name_of(config.runtime_type).to_owned(),
@@ -116,6 +116,8 @@ const SETTINGS: [Setting; 15] = [
     setting("io_timeout", |config| format!("{:?}", config.io_timeout), &[], "a positive duration"),
     setting("buffer_size", |config| config.buffer_size.to_string(), &[], "4096 to 16777216 bytes"),
     setting("buffer_memory", |config| config.buffer_memory.to_string(), &[], "at least 1048576 bytes"),
+    setting("trace_buffers", |config| config.trace_buffers.to_string(), &[], "true, false"),
+    setting("wipe_buffers", |config| config.wipe_buffers.to_string(), &[], "true, false"),
     setting("high_priority", |config| config.high_priority.to_string(), &[], "true, false"),
     setting("backend", |config| format!("{:?}", config.backend).to_lowercase(), &[], "auto, uring, blocking"),
     setting(
@@ -187,6 +189,8 @@ mod tests {
         let RuntimeConfig {
             runtime_type: _,
             worker_threads: _,
+            trace_buffers: _,
+            wipe_buffers: _,
             max_blocking_threads: _,
             thread_local: _,
             io_timeout: _,
@@ -201,7 +205,7 @@ mod tests {
             iopoll: _,
             require_io_uring: _,
         } = RuntimeConfig::default();
-        assert_eq!(SETTINGS.len(), 15);
+        assert_eq!(SETTINGS.len(), 17);
     }
 
     #[test]

@@ -52,8 +52,6 @@ enum Runs {
     Survey,
     /// This test of this package.
     Test(&'static str, &'static str),
-    /// Nothing: the machine is there for tests that the command line names.
-    Nothing,
 }
 
 const SCENARIOS: [Scenario; 4] = [
@@ -80,9 +78,9 @@ const SCENARIOS: [Scenario; 4] = [
     },
     Scenario {
         name: "numa",
-        about: "two memory nodes, for a test that --package and --test name",
-        runs: Runs::Nothing,
-        parts: &[Part::Disks],
+        about: "where buffers lie on two memory nodes",
+        runs: Runs::Test("rustfs-rio-buf", "numa"),
+        parts: &[],
         numa_nodes: 2,
     },
 ];
@@ -274,7 +272,6 @@ mod tests {
         let options = Options { test: Some("t".to_owned()), ..Options::default() };
         assert!(program(smoke, &options).is_err());
         assert!(matches!(program(smoke, &Options::default()), Ok(Program::Survey)));
-        assert!(program(find("numa").unwrap(), &Options::default()).is_err());
         assert!(find("warp").is_err());
     }
 }

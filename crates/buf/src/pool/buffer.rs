@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 /// Page-aligned memory that goes back to its pool when it is dropped, on any thread, with or without a runtime.
 ///
 /// The length counts the bytes that were written; what lies beyond it may be left from an earlier user and cannot be read.
-/// The capacity is that of the size class and never changes.
+/// The capacity is that of the size that the pool chose and never changes.
 pub struct PooledBuf {
     block: ManuallyDrop<Block>,
     len: usize,
@@ -30,6 +30,7 @@ pub struct NoRoom {
 }
 
 impl PooledBuf {
+    #[inline]
     pub(super) fn new(home: &'static Shared, block: Block) -> Self {
         if home.origins.are_kept() {
             home.origins.note(&block);
@@ -40,7 +41,7 @@ impl PooledBuf {
     /// Bytes that fit, initialised or not.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.block.bytes()
+        self.block.bytes().min(self.home.capacity_max())
     }
 
     /// Shortens the buffer to at most `len` bytes.
@@ -98,6 +99,7 @@ impl PooledBuf {
 }
 
 impl Drop for PooledBuf {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: taken once, here, and not used afterwards.
         let block = unsafe { ManuallyDrop::take(&mut self.block) };

@@ -6,8 +6,8 @@
 
 /// Granularity of all classes.
 pub(crate) const PAGE: usize = 4096;
-/// Number of classes.
-pub(crate) const CLASSES: usize = 112;
+/// Number of classes that are the same in every pool.
+pub(crate) const CLASSES: usize = 96;
 /// The largest size.
 pub(crate) const BYTES_MAX: usize = bytes(CLASSES - 1);
 
@@ -30,12 +30,17 @@ pub(crate) fn class_of(len: usize) -> Option<usize> {
 
 /// Size of a class in bytes.
 pub(crate) const fn bytes(class: usize) -> usize {
+    pages(class) * PAGE
+}
+
+/// Size of a class in pages.
+pub(crate) const fn pages(class: usize) -> usize {
     if class < PER_DOUBLING {
-        return (class + 1) * PAGE;
+        return class + 1;
     }
     let doubling = (class - PER_DOUBLING) / PER_DOUBLING;
     let steps = (class - PER_DOUBLING) % PER_DOUBLING + 1;
-    ((PER_DOUBLING + steps) << doubling) * PAGE
+    (PER_DOUBLING + steps) << doubling
 }
 
 #[cfg(test)]
@@ -46,7 +51,7 @@ mod tests {
     fn sizes_grow_by_a_quarter_of_a_doubling() {
         let pages: Vec<usize> = (0..14).map(|class| bytes(class) / PAGE).collect();
         assert_eq!(pages, [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24]);
-        const { assert!(BYTES_MAX >= 512 << 30) };
+        const { assert!(BYTES_MAX == 128 << 30) };
     }
 
     #[test]

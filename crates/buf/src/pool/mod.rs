@@ -7,14 +7,13 @@
 //!
 //! Modules, in reading order:
 //!
-//! * `classes`: sizes and what they waste. `block`: memory from the kernel.
+//! * `classes`, `sizes`: which size serves a request, and what that wastes. `node`: NUMA. `arena`, `block`: memory from the kernel.
 //! * `cache`: idle memory. `wait`: waiting in order. `shared`: the books that tie them together.
-//! * `buffer`: [`PooledBuf`]. `origins`: where buffers in use were taken.
+//! * `buffer`: [`PooledBuf`]. `origins`: where buffers in use were taken. `stats`: what the pool tells.
+//! * `demand`, `upkeep`: fitting what is held to what is asked for.
 //!
 //! Invariants: bytes in use + bytes idle = bytes mapped <= bound; a buffer is in one place at a time; bytes beyond a
 //! buffer's length are never readable.
-//!
-//! Not here: how large a pool should be, placement on NUMA nodes, growing and trimming by demand.
 //!
 //! ```
 //! use rustfs_rio_buf::{BufferPool, PoolConfig};
@@ -27,38 +26,105 @@
 //! assert_eq!(pool.stats().idle_bytes, 28 * 4096);
 //! ```
 
+mod arena;
 mod block;
 mod buffer;
 mod cache;
 mod classes;
+mod demand;
+#[cfg(all(test, rio_loom))]
+mod loom_tests;
+mod node;
 mod origins;
 mod shared;
-#[cfg(test)]
+mod sizes;
+mod stats;
+#[cfg(all(test, not(rio_loom)))]
 mod tests;
+mod upkeep;
 mod wait;
 
 pub use buffer::{NoRoom, PooledBuf};
+pub use stats::{ClassStats, Leak, NodeStats, PoolStats};
+pub use upkeep::Upkeep;
 pub use wait::Acquire;
 
-use crate::BufferError;
-use crate::sync::Ordering;
+use crate::{BufferError, Pressure};
 use shared::Shared;
+use sizes::Fit;
 use std::fmt;
 use std::sync::Arc;
 
 /// How a pool behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PoolConfig {
     bound_bytes: u64,
+    buffers_max: Option<usize>,
+    size_min: usize,
+    size_max: Option<usize>,
+    is_fixed: bool,
+    headroom: Option<f64>,
+    numa_node: Option<u32>,
     wipes: bool,
     keeps_origins: bool,
 }
+
+/// Least and most that [`PoolConfig::adaptive`] takes.
+const HEADROOM_MAX: f64 = 16.0;
 
 impl PoolConfig {
     /// A pool that never has more than `bound_bytes` of memory, in use and idle together.
     #[must_use]
     pub fn new(bound_bytes: u64) -> Self {
-        Self { bound_bytes, wipes: false, keeps_origins: false }
+        Self {
+            bound_bytes,
+            buffers_max: None,
+            size_min: 0,
+            size_max: None,
+            is_fixed: false,
+            headroom: None,
+            numa_node: None,
+            wipes: false,
+            keeps_origins: false,
+        }
+    }
+
+    /// Never more than so many buffers, in use and idle together.
+    #[must_use]
+    pub fn buffers_max(self, buffers: usize) -> Self {
+        Self { buffers_max: Some(buffers), ..self }
+    }
+
+    /// Buffers have at least `min` bytes and show at most `max` of them, whatever is asked for.
+    #[must_use]
+    pub fn sizes(self, min: usize, max: usize) -> Self {
+        Self { size_min: min, size_max: Some(max), ..self }
+    }
+
+    /// Buffers have at least `min` bytes.
+    #[must_use]
+    pub fn size_min(self, min: usize) -> Self {
+        Self { size_min: min, ..self }
+    }
+
+    /// All buffers have `size` bytes, whatever is asked for.
+    #[must_use]
+    pub fn fixed_size(self, size: usize) -> Self {
+        Self { size_min: size, size_max: Some(size), is_fixed: true, ..self }
+    }
+
+    /// Whether [`BufferPool::upkeep`] fits what is held to the demand, and holds so many times of it: 1.2 for a fifth more. Above 1,
+    /// at most 16.
+    #[must_use]
+    pub fn adaptive(self, headroom: f64) -> Self {
+        Self { headroom: Some(headroom), ..self }
+    }
+
+    /// The node to take memory on; by default that of the thread that asks. Taken as a preference: if the node is full, the
+    /// kernel takes memory elsewhere.
+    #[must_use]
+    pub fn numa_node(self, node: Option<u32>) -> Self {
+        Self { numa_node: node, ..self }
     }
 
     /// Whether buffers are overwritten with zeros when they come back. Costs a write of the whole capacity.
@@ -72,14 +138,91 @@ impl PoolConfig {
     pub fn keep_origins(self, keeps_origins: bool) -> Self {
         Self { keeps_origins, ..self }
     }
+
+    /// Pages of all blocks, if they are equal.
+    fn only_pages(&self) -> Option<u32> {
+        self.size_max
+            .filter(|_| self.is_fixed)
+            .and_then(|size| u32::try_from(size.div_ceil(classes::PAGE)).ok())
+    }
+
+    /// Checks everything that can be wrong; returns the index of the node.
+    fn check(&self) -> Result<Option<usize>, PoolError> {
+        let smallest = self.size_min.div_ceil(classes::PAGE).max(1).checked_mul(classes::PAGE);
+        let size_max = self.size_max.unwrap_or(usize::MAX);
+        if size_max == 0 || (self.is_fixed && self.size_min == 0) || self.buffers_max == Some(0) {
+            return Err(PoolError::Zero);
+        }
+        if self.size_min > size_max {
+            return Err(PoolError::Sizes { min: self.size_min, max: size_max });
+        }
+        match smallest {
+            Some(smallest) if smallest as u64 <= self.bound_bytes && smallest <= classes::BYTES_MAX => {}
+            _ => {
+                let min = smallest.unwrap_or(usize::MAX);
+                return Err(PoolError::Bound { bound_bytes: self.bound_bytes, min });
+            }
+        }
+        if self
+            .size_max
+            .is_some_and(|max| max as u64 > self.bound_bytes.next_multiple_of(classes::PAGE as u64))
+        {
+            return Err(PoolError::Bound { bound_bytes: self.bound_bytes, min: size_max });
+        }
+        if self.headroom.is_some_and(|headroom| !(headroom > 1.0 && headroom <= HEADROOM_MAX)) {
+            return Err(PoolError::Headroom { headroom: self.headroom.unwrap_or_default() });
+        }
+        match self.numa_node {
+            None => Ok(None),
+            Some(asked) => {
+                let known = || node::numbers().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                node::index_of(asked)
+                    .map(Some)
+                    .ok_or_else(|| PoolError::NoSuchNode { node: asked, nodes: known() })
+            }
+        }
+    }
 }
 
 /// Why a pool could not be made, or has no buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoolError {
-    /// The bound is below the smallest buffer.
-    #[error("a pool of {bound_bytes} bytes has no room for a single buffer; give it at least {min} bytes")]
+    /// A size or a number of buffers is zero.
+    #[error(
+        "a pool of no buffers, or of buffers of zero bytes, was asked for; both numbers must be at least 1"
+    )]
+    Zero,
+    /// The smallest size is above the largest.
+    #[error(
+        "buffers of at least {min} and at most {max} bytes cannot exist; the first number must not exceed the second"
+    )]
+    Sizes {
+        /// The smallest size.
+        min: usize,
+        /// The largest size.
+        max: usize,
+    },
+    /// The headroom is no factor above one.
+    #[error("a growth factor of {headroom} was asked for; it must be above 1 and at most 16, such as 1.2")]
+    Headroom {
+        /// The factor that was asked for.
+        headroom: f64,
+    },
+    /// The machine has no such NUMA node.
+    #[error(
+        "this machine has no NUMA node {node}; it has {nodes}. Name one of them, or none to use that of each thread"
+    )]
+    NoSuchNode {
+        /// The node that was asked for.
+        node: u32,
+        /// The nodes there are.
+        nodes: String,
+    },
+    /// The bound is below a buffer that the pool must be able to hand out.
+    #[error(
+        "a pool of {bound_bytes} bytes has no room for a single buffer of {min}; give it at least as many bytes"
+    )]
     Bound {
         /// The bound that was asked for.
         bound_bytes: u64,
@@ -114,40 +257,12 @@ pub enum PoolError {
 impl From<PoolError> for std::io::Error {
     fn from(error: PoolError) -> Self {
         let kind = match error {
-            PoolError::Bound { .. } | PoolError::TooLarge { .. } => std::io::ErrorKind::InvalidInput,
             PoolError::Exhausted { .. } => std::io::ErrorKind::WouldBlock,
             PoolError::Memory(_) => std::io::ErrorKind::OutOfMemory,
+            _ => std::io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
     }
-}
-
-/// What a pool did and has. Counters are since the pool was made. Taken while buffers move, sums may be off by those.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PoolStats {
-    /// Requests served from memory that was used before.
-    pub hits: u64,
-    /// Requests served with fresh memory.
-    pub misses: u64,
-    /// Sum of what was asked for, in bytes.
-    pub requested_bytes: u64,
-    /// Buffers in use.
-    pub outstanding: u64,
-    /// Their capacity in bytes.
-    pub outstanding_bytes: u64,
-    /// Bytes that wait for the next request.
-    pub idle_bytes: u64,
-    /// Bytes that the pool has of the system.
-    pub mapped_bytes: u64,
-    /// Buffers that exist, in use or idle, now.
-    pub buffers: usize,
-    /// The most that existed at one time.
-    pub buffers_peak: usize,
-    /// Requests that wait.
-    pub waiting: usize,
-    /// The bound in bytes.
-    pub bound_bytes: u64,
 }
 
 /// A pool of buffers. Clones are the same pool; when the last is dropped, idle memory goes back to the system at once and
@@ -155,6 +270,8 @@ pub struct PoolStats {
 #[derive(Clone)]
 pub struct BufferPool {
     owner: Arc<Owner>,
+    /// Bounds on what a request counts as.
+    sizes: (usize, usize),
 }
 
 struct Owner(&'static Shared);
@@ -170,37 +287,39 @@ impl BufferPool {
     ///
     /// # Errors
     ///
-    /// [`PoolError::Bound`] if not even the smallest buffer fits.
+    /// [`PoolError::Zero`], [`PoolError::Sizes`], [`PoolError::Bound`], [`PoolError::Headroom`] or [`PoolError::NoSuchNode`] for
+    /// settings that contradict each other or the machine.
     pub fn new(config: PoolConfig) -> Result<Self, PoolError> {
-        if config.bound_bytes < classes::PAGE as u64 {
-            return Err(PoolError::Bound { bound_bytes: config.bound_bytes, min: classes::PAGE });
-        }
-        let shared = Shared::open(config.bound_bytes, config.wipes, config.keeps_origins);
-        Ok(Self { owner: Arc::new(Owner(shared)) })
+        let node = config.check()?;
+        let sizes = (config.size_min, config.size_max.unwrap_or(usize::MAX));
+        Ok(Self { owner: Arc::new(Owner(Shared::open(&config, node))), sizes })
     }
 
     /// An empty buffer with room for at least `len` bytes. At the bound it waits, in order with others.
+    ///
+    /// If the pool has a largest size, the buffer has no more room than that.
     ///
     /// # Errors
     ///
     /// [`PoolError::TooLarge`] at once, [`PoolError::Memory`] from the future.
     pub fn get(&self, len: usize) -> Result<Acquire, PoolError> {
-        let class = self.class_of(len)?;
-        Ok(Acquire::new(self.clone(), len, class))
+        let fit = self.fit(len)?;
+        Ok(Acquire::new(self.clone(), len, fit))
     }
 
-    /// An empty buffer with room for at least `len` bytes, if there is one below the bound and nobody waits for one.
+    /// As [`get`](Self::get), if there is memory below the bound and nobody waits for it.
     ///
     /// # Errors
     ///
     /// [`PoolError::Exhausted`] if there is none; otherwise as [`get`](Self::get).
+    #[inline]
     pub fn try_get(&self, len: usize) -> Result<PooledBuf, PoolError> {
-        let (class, shared) = (self.class_of(len)?, self.shared());
-        let block = if shared.waiting() == 0 { shared.try_take(class, len)? } else { None };
-        let bound_bytes = shared.bound.load(Ordering::Relaxed);
-        block
-            .map(|block| PooledBuf::new(shared, block))
-            .ok_or(PoolError::Exhausted { requested: len, bound_bytes })
+        let (fit, shared) = (self.fit(len)?, self.shared());
+        let block = if shared.waiting() == 0 { shared.try_take(fit, len)? } else { None };
+        match block {
+            Some(block) => Ok(PooledBuf::new(shared, block)),
+            None => Err(PoolError::Exhausted { requested: len, bound_bytes: shared.bound() }),
+        }
     }
 
     /// Gives idle memory back to the system until at most `keep_bytes` of it are left, and returns how much that was.
@@ -208,41 +327,18 @@ impl BufferPool {
         self.shared().trim(keep_bytes)
     }
 
-    /// What the pool did and has. Looks at every stripe; not for hot paths.
-    #[must_use]
-    pub fn stats(&self) -> PoolStats {
-        let shared = self.shared();
-        let tally = shared.cache.tally();
-        PoolStats {
-            hits: tally.hits,
-            misses: tally.misses,
-            requested_bytes: tally.requested_bytes,
-            outstanding: u64::try_from(tally.outstanding).unwrap_or(0),
-            outstanding_bytes: u64::try_from(tally.outstanding_bytes).unwrap_or(0),
-            idle_bytes: shared.cache.idle_bytes(),
-            mapped_bytes: shared.mapped.load(Ordering::SeqCst),
-            buffers: shared.blocks.load(Ordering::Relaxed),
-            buffers_peak: shared.blocks_peak.load(Ordering::Relaxed),
-            waiting: shared.waiting(),
-            bound_bytes: shared.bound.load(Ordering::SeqCst),
-        }
-    }
-
-    /// Backtraces of the buffers in use, if the pool was told to keep them.
-    #[must_use]
-    pub fn origins(&self) -> Vec<String> {
-        self.shared().origins.list()
-    }
-
     pub(crate) fn shared(&self) -> &'static Shared {
         self.owner.0
     }
 
-    fn class_of(&self, len: usize) -> Result<usize, PoolError> {
-        let bound_bytes = self.shared().bound.load(Ordering::Relaxed);
-        classes::class_of(len)
-            .filter(|class| classes::bytes(*class) as u64 <= bound_bytes)
-            .ok_or(PoolError::TooLarge { requested: len, bound_bytes })
+    #[inline]
+    fn fit(&self, len: usize) -> Result<Fit, PoolError> {
+        let (shared, (least, most)) = (self.shared(), self.sizes);
+        let fit = shared.sizes.fit(len.clamp(least, most));
+        match fit {
+            Some(fit) if fit.bytes() as u64 <= shared.bound() => Ok(fit),
+            _ => Err(PoolError::TooLarge { requested: len, bound_bytes: shared.bound() }),
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::backtrace::Backtrace;
 use std::collections::HashMap;
 
 /// Off unless asked for: a backtrace costs tens of microseconds.
-#[derive(Default)]
 pub(crate) struct Origins {
     are_kept: AtomicBool,
     /// By address of the block.
@@ -14,6 +13,10 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
+    pub(crate) fn new() -> Self {
+        Self { are_kept: AtomicBool::new(false), taken: Mutex::new(HashMap::new()) }
+    }
+
     pub(crate) fn reset(&self, are_kept: bool) {
         self.are_kept.store(are_kept, Ordering::SeqCst);
         self.taken.lock().clear();

@@ -11,57 +11,108 @@
 //! Books are never freed: a pool that is gone leaves them to the next one, so a buffer may refer to them without counting
 //! references. Their number is that of the pools that existed at one time.
 //!
-//! Lock order: queue, waiter, stripe, depot.
+//! Lock order: keeper, queue, waiter, stripe, depot; the ledger comes last.
 
 use super::block::Block;
-use super::cache::Cache;
-use super::classes;
+use super::cache::{Cache, Look, Taken, own_place};
 use super::origins::Origins;
+use super::sizes::{Fit, SAMPLED, Sizes};
+use super::upkeep::Keeper;
 use super::wait::{Grant, Waiter};
+use super::{PoolConfig, node};
 use crate::BufferError;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 pub(crate) struct Shared {
-    pub(crate) bound: AtomicU64,
-    pub(crate) mapped: AtomicU64,
-    pub(crate) blocks: AtomicUsize,
-    pub(crate) blocks_peak: AtomicUsize,
-    pub(crate) wipes: AtomicBool,
+    pub(crate) ledger: Mutex<Ledger>,
     pub(crate) cache: Cache,
+    pub(crate) sizes: Sizes,
     pub(crate) origins: Origins,
+    pub(crate) keeper: Mutex<Keeper>,
+    /// Copies of settings that are looked at without a lock.
+    wipes: AtomicBool,
+    capacity_max: AtomicUsize,
+    bound: AtomicU64,
     /// Length of `queue`, readable without its lock.
     waiting: AtomicUsize,
     queue: Mutex<VecDeque<Arc<Waiter>>>,
     is_closed: AtomicBool,
 }
 
-/// Books without a pool.
-static FREE: Mutex<Vec<&'static Shared>> = Mutex::new(Vec::new());
+/// What is mapped, and how much may be.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) bound: u64,
+    pub(crate) mapped: u64,
+    blocks_max: usize,
+    pub(crate) blocks: usize,
+    pub(crate) blocks_peak: usize,
+    pub(crate) mapped_by_node: Vec<u64>,
+    /// Time spent in the kernel for memory.
+    pub(crate) map_nanos: u64,
+    /// What upkeep may do; `None`: what is there stays.
+    headroom: Option<f64>,
+    /// The only node to take memory on.
+    node: Option<usize>,
+    epoch: Instant,
+}
 
 impl Shared {
-    /// Books for a new pool.
-    pub(crate) fn open(bound: u64, wipes: bool, keeps_origins: bool) -> &'static Self {
-        let shared = FREE.lock().pop().unwrap_or_else(|| {
-            Box::leak(Box::new(Self {
-                bound: AtomicU64::new(0),
-                mapped: AtomicU64::new(0),
-                blocks: AtomicUsize::new(0),
-                blocks_peak: AtomicUsize::new(0),
-                wipes: AtomicBool::new(false),
-                cache: Cache::new(),
-                origins: Origins::default(),
-                waiting: AtomicUsize::new(0),
-                queue: Mutex::new(VecDeque::new()),
-                is_closed: AtomicBool::new(true),
-            }))
-        });
-        shared.bound.store(bound, Ordering::SeqCst);
-        shared.blocks_peak.store(0, Ordering::SeqCst);
-        shared.wipes.store(wipes, Ordering::SeqCst);
-        shared.origins.reset(keeps_origins);
+    fn new() -> Self {
+        let ledger = Ledger {
+            bound: 0,
+            mapped: 0,
+            blocks_max: usize::MAX,
+            blocks: 0,
+            blocks_peak: 0,
+            mapped_by_node: vec![0; node::count()],
+            map_nanos: 0,
+            headroom: None,
+            node: None,
+            epoch: Instant::now(),
+        };
+        Self {
+            ledger: Mutex::new(ledger),
+            cache: Cache::new(),
+            sizes: Sizes::new(),
+            origins: Origins::new(),
+            keeper: Mutex::new(Keeper::default()),
+            wipes: AtomicBool::new(false),
+            capacity_max: AtomicUsize::new(usize::MAX),
+            bound: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            queue: Mutex::new(VecDeque::new()),
+            is_closed: AtomicBool::new(true),
+        }
+    }
+
+    /// Books for a new pool, whose settings were checked.
+    pub(crate) fn open(config: &PoolConfig, node: Option<usize>) -> &'static Self {
+        #[cfg(not(rio_loom))]
+        let free = free_books().lock().pop();
+        #[cfg(rio_loom)]
+        let free = None;
+        let shared: &'static Self = free.unwrap_or_else(|| Box::leak(Box::new(Self::new())));
+        {
+            let mut ledger = shared.ledger.lock();
+            ledger.bound = config.bound_bytes;
+            ledger.blocks_max = config.buffers_max.unwrap_or(usize::MAX);
+            ledger.blocks_peak = 0;
+            ledger.map_nanos = 0;
+            ledger.headroom = config.headroom;
+            ledger.node = node;
+            ledger.epoch = Instant::now();
+        }
+        shared.bound.store(config.bound_bytes, Ordering::SeqCst);
+        shared.wipes.store(config.wipes, Ordering::SeqCst);
+        shared.capacity_max.store(config.size_max.unwrap_or(usize::MAX), Ordering::SeqCst);
+        shared.sizes.reset(config.only_pages());
+        shared.origins.reset(config.keeps_origins);
+        shared.keeper.lock().reset();
         shared.cache.reset();
         shared.is_closed.store(false, Ordering::SeqCst);
         shared
@@ -76,10 +127,14 @@ impl Shared {
 
     /// Leaves the books to the next pool if nothing refers to them any more.
     fn retire(&'static self) {
-        let mut free = FREE.lock();
-        let is_free = || free.iter().any(|other| std::ptr::eq(*other, self));
-        if self.is_closed.load(Ordering::SeqCst) && self.mapped.load(Ordering::SeqCst) == 0 && !is_free() {
-            free.push(self);
+        #[cfg(not(rio_loom))]
+        {
+            let mut free = free_books().lock();
+            let is_free = || free.iter().any(|other| std::ptr::eq(*other, self));
+            let is_unused = self.is_closed.load(Ordering::SeqCst) && self.ledger.lock().mapped == 0;
+            if is_unused && !is_free() {
+                free.push(self);
+            }
         }
     }
 
@@ -87,30 +142,89 @@ impl Shared {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// A block without waiting; `None` at the bound.
-    pub(crate) fn try_take(&self, class: usize, len: usize) -> Result<Option<Block>, BufferError> {
-        if let Some(block) = self.cache.take(class, len) {
-            return Ok(Some(block));
-        }
-        if !self.reserve(classes::bytes(class)) {
-            return Ok(None);
-        }
-        self.map(class, len).map(Some)
+    pub(crate) fn bound(&self) -> u64 {
+        self.bound.load(Ordering::Relaxed)
     }
 
-    /// Maps a block whose bytes are reserved.
-    pub(crate) fn map(&self, class: usize, len: usize) -> Result<Block, BufferError> {
-        let block = Block::map(class).inspect_err(|_| {
-            self.unreserve(classes::bytes(class));
+    /// The most that a buffer shows of its block.
+    #[inline]
+    pub(crate) fn capacity_max(&self) -> usize {
+        self.capacity_max.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn epoch(&self) -> Instant {
+        self.ledger.lock().epoch
+    }
+
+    pub(crate) fn headroom(&self) -> Option<f64> {
+        self.ledger.lock().headroom
+    }
+
+    fn node_to_use(&self) -> usize {
+        // With one node there is nothing to choose, and no lock to take for it.
+        if node::count() == 1 {
+            return 0;
+        }
+        self.ledger.lock().node.unwrap_or_else(|| own_place().node)
+    }
+
+    /// A block without waiting; `None` at the bound.
+    #[inline]
+    pub(crate) fn try_take(&self, fit: Fit, len: usize) -> Result<Option<Block>, BufferError> {
+        let node = self.node_to_use();
+        let (block, is_noted) = self.cache.take(fit, len, node);
+        if is_noted {
+            self.sizes.note(len, SAMPLED);
+        }
+        match block {
+            Some(block) if block.fits(fit) => Ok(Some(block)),
+            stale => self.try_take_new(fit, len, stale),
+        }
+    }
+
+    /// As [`try_take`](Self::try_take), after the thread's own stock and its node's depot had nothing.
+    #[cold]
+    fn try_take_new(&self, fit: Fit, len: usize, stale: Option<Block>) -> Result<Option<Block>, BufferError> {
+        if let Some(stale) = stale {
+            self.unmap(stale);
+        }
+        self.sizes.note(len, 1);
+        if self.reserve_free(fit) {
+            return self.map(fit, len).map(Some);
+        }
+        loop {
+            match self.cache.steal(fit, len) {
+                Taken::Block(block) => return Ok(Some(block)),
+                Taken::Stale(block) => self.unmap(block),
+                Taken::Nothing => break,
+            };
+        }
+        if self.reserve(fit) { self.map(fit, len).map(Some) } else { Ok(None) }
+    }
+
+    /// Maps a block whose bytes are reserved, for a request of `len` bytes.
+    pub(crate) fn map(&self, fit: Fit, len: usize) -> Result<Block, BufferError> {
+        let block = self.map_reserved(fit)?;
+        self.cache.count_miss(fit, len);
+        Ok(block)
+    }
+
+    fn map_reserved(&self, fit: Fit) -> Result<Block, BufferError> {
+        let start = Instant::now();
+        let (node, epoch) = (self.node_to_use(), self.epoch());
+        let born = u32::try_from(start.saturating_duration_since(epoch).as_secs() / 60).unwrap_or(u32::MAX);
+        let block = Block::map(fit, node, born).inspect_err(|_| {
+            self.unreserve(fit);
             self.serve(None);
         })?;
-        let blocks = self.blocks.fetch_add(1, Ordering::Relaxed) + 1;
-        self.blocks_peak.fetch_max(blocks, Ordering::Relaxed);
-        self.cache.count_miss(class, len);
+        let mut ledger = self.ledger.lock();
+        ledger.mapped_by_node[node] += block.bytes() as u64;
+        ledger.map_nanos += u64::try_from(start.elapsed().as_nanos()).unwrap_or(0);
         Ok(block)
     }
 
     /// Takes back a block that was in use.
+    #[inline]
     pub(crate) fn give(&'static self, mut block: Block) {
         if self.origins.are_kept() {
             self.origins.forget(&block);
@@ -119,12 +233,12 @@ impl Shared {
             block.wipe();
         }
         if self.is_closed.load(Ordering::SeqCst) {
-            self.cache.count_return(block.class());
+            self.cache.count_return(&block);
             self.unmap(block);
             return self.retire();
         }
         if self.waiting() > 0 {
-            self.cache.count_return(block.class());
+            self.cache.count_return(&block);
             return self.serve(Some(block));
         }
         self.cache.give(block);
@@ -139,43 +253,69 @@ impl Shared {
 
     /// Gives idle memory back to the system until at most `keep` bytes are idle. Returns the bytes given back.
     pub(crate) fn trim(&self, keep: u64) -> u64 {
-        let excess = usize::try_from(self.cache.idle_bytes().saturating_sub(keep)).unwrap_or(usize::MAX);
+        let idle: u64 = self.cache.holdings(Look::Blocks).iter().map(|holding| holding.idle_bytes).sum();
+        let excess = usize::try_from(idle.saturating_sub(keep)).unwrap_or(usize::MAX);
         let blocks = if excess == 0 { Vec::new() } else { self.cache.reclaim(excess) };
         blocks.into_iter().map(|block| self.unmap(block)).sum()
     }
 
-    fn unmap(&self, block: Block) -> u64 {
-        let bytes = block.bytes();
-        // The memory is gone before its bytes are free for others.
-        drop(block);
-        self.blocks.fetch_sub(1, Ordering::Relaxed);
-        self.unreserve(bytes);
-        bytes as u64
+    /// Gives up to `most` idle blocks of a slot back to the system. Returns their bytes.
+    pub(crate) fn release(&self, slot: usize, most: usize) -> u64 {
+        self.cache.reclaim_of(slot, most).into_iter().map(|block| self.unmap(block)).sum()
     }
 
-    /// Counts bytes as mapped if they fit below the bound, if need be in the place of idle ones.
-    fn reserve(&self, bytes: usize) -> bool {
+    /// Brings in up to `count` blocks before they are asked for, as far as nobody has to give anything up for them. Returns their
+    /// bytes.
+    pub(crate) fn prepare(&self, fit: Fit, count: u64) -> u64 {
+        let mut bytes = 0;
+        for _ in 0..count {
+            if self.waiting() > 0 || !self.reserve_free(fit) {
+                break;
+            }
+            let Ok(mut block) = self.map_reserved(fit) else { break };
+            block.populate();
+            bytes += block.bytes() as u64;
+            self.cache.stock_up([block]);
+        }
+        if self.waiting() > 0 {
+            self.serve(None);
+        }
+        bytes
+    }
+
+    fn unmap(&self, block: Block) -> u64 {
+        let (fit, node) = (Fit { slot: block.slot(), pages: block.pages() }, block.node());
+        // The memory is gone before its bytes are free for others.
+        drop(block);
+        self.ledger.lock().mapped_by_node[node] -= fit.bytes() as u64;
+        self.unreserve(fit);
+        fit.bytes() as u64
+    }
+
+    /// Counts a block as mapped if it fits below the bound as things are.
+    fn reserve_free(&self, fit: Fit) -> bool {
+        self.ledger.lock().reserve(fit).is_ok()
+    }
+
+    /// Counts a block as mapped if it fits below the bound, if need be in the place of idle ones.
+    fn reserve(&self, fit: Fit) -> bool {
         loop {
-            let bound = self.bound.load(Ordering::SeqCst);
-            let fits = |mapped: u64| mapped.checked_add(bytes as u64).filter(|sum| *sum <= bound);
-            match self.mapped.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits) {
-                Ok(_) => return true,
-                Err(mapped) => {
-                    let excess = (mapped + bytes as u64).saturating_sub(bound);
-                    let idle = self.cache.reclaim(usize::try_from(excess).unwrap_or(usize::MAX));
-                    if idle.is_empty() {
-                        return false;
-                    }
-                    for block in idle {
-                        self.unmap(block);
-                    }
-                }
+            let outcome = self.ledger.lock().reserve(fit);
+            let Err(excess) = outcome else { return true };
+            let idle = self.cache.reclaim(usize::try_from(excess).unwrap_or(usize::MAX));
+            if idle.is_empty() {
+                return false;
+            }
+            for block in idle {
+                self.unmap(block);
             }
         }
     }
 
-    pub(crate) fn unreserve(&self, bytes: usize) {
-        self.mapped.fetch_sub(bytes as u64, Ordering::SeqCst);
+    pub(crate) fn unreserve(&self, fit: Fit) {
+        let mut ledger = self.ledger.lock();
+        ledger.mapped -= fit.bytes() as u64;
+        ledger.blocks -= 1;
     }
 
     pub(crate) fn enqueue(&self, waiter: Arc<Waiter>) {
@@ -204,14 +344,14 @@ impl Shared {
         {
             let mut queue = self.queue.lock();
             while let Some(waiter) = queue.front() {
-                let class = waiter.class();
+                let fit = waiter.fit();
                 let grant = match block.take() {
-                    Some(same) if same.class() == class => Grant::Block(same),
+                    Some(same) if same.slot() == fit.slot && same.fits(fit) => Grant::Block(same),
                     other => {
                         if let Some(other) = other {
                             self.unmap(other);
                         }
-                        if !self.reserve(classes::bytes(class)) {
+                        if !self.reserve(fit) {
                             break;
                         }
                         Grant::Reserved
@@ -220,7 +360,7 @@ impl Shared {
                 match waiter.grant(grant) {
                     Ok(waker) => wakers.extend(waker),
                     Err(Grant::Block(refused)) => block = Some(refused),
-                    Err(Grant::Reserved) => self.unreserve(classes::bytes(class)),
+                    Err(Grant::Reserved) => self.unreserve(fit),
                 }
                 queue.pop_front();
             }
@@ -233,4 +373,30 @@ impl Shared {
             waker.wake();
         }
     }
+}
+
+impl Ledger {
+    /// Counts a block, or says how many bytes too many it would be.
+    fn reserve(&mut self, fit: Fit) -> Result<(), u64> {
+        let bytes = fit.bytes() as u64;
+        let excess = self.mapped.saturating_add(bytes).saturating_sub(self.bound);
+        if excess > 0 {
+            return Err(excess);
+        }
+        if self.blocks >= self.blocks_max {
+            // Any one block in its place will do.
+            return Err(1);
+        }
+        self.mapped += bytes;
+        self.blocks += 1;
+        self.blocks_peak = self.blocks_peak.max(self.blocks);
+        Ok(())
+    }
+}
+
+/// Books without a pool.
+#[cfg(not(rio_loom))]
+fn free_books() -> &'static Mutex<Vec<&'static Shared>> {
+    static FREE: Mutex<Vec<&'static Shared>> = Mutex::new(Vec::new());
+    &FREE
 }

@@ -172,10 +172,10 @@ fn buffers_outlive_their_pool() {
     drop(idle);
     let shared = pool.shared();
     drop(pool);
-    assert_eq!(shared.mapped.load(Ordering::SeqCst), PAGE as u64, "idle memory went back at once");
+    assert_eq!(shared.ledger.lock().mapped, PAGE as u64, "idle memory went back at once");
     buffer.extend_from_slice(b"still here").unwrap();
     drop(buffer);
-    assert_eq!(shared.mapped.load(Ordering::SeqCst), 0);
+    assert_eq!(shared.ledger.lock().mapped, 0);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn many_threads_share_a_small_pool() {
                             assert!(buffer.len() == len && buffer.iter().all(|byte| *byte == seed as u8));
                         }
                     }
-                    assert!(pool.shared().mapped.load(Ordering::SeqCst) <= 16 * PAGE as u64);
+                    assert!(pool.shared().ledger.lock().mapped <= 16 * PAGE as u64);
                 }
             })
         })
@@ -229,6 +229,161 @@ fn many_threads_share_a_small_pool() {
     check_books(&pool);
 }
 
+#[test]
+fn what_cannot_be_is_refused_when_the_pool_is_made() {
+    let config = || PoolConfig::new(1 << 20);
+    let refused = |config: PoolConfig| BufferPool::new(config).unwrap_err();
+    assert_eq!(refused(config().fixed_size(0)), PoolError::Zero);
+    assert_eq!(refused(config().buffers_max(0)), PoolError::Zero);
+    assert_eq!(refused(config().sizes(0, 0)), PoolError::Zero);
+    assert_eq!(refused(config().sizes(8193, 8192)), PoolError::Sizes { min: 8193, max: 8192 });
+    assert!(matches!(refused(config().fixed_size((1 << 20) + 1)), PoolError::Bound { .. }));
+    assert!(matches!(refused(config().sizes(1, 2 << 20)), PoolError::Bound { min: 2_097_152, .. }));
+    assert!(matches!(refused(config().size_min(usize::MAX)), PoolError::Bound { .. }));
+    for headroom in [1.0, 0.5, -2.0, f64::NAN, f64::INFINITY, 17.0] {
+        assert!(matches!(refused(config().adaptive(headroom)), PoolError::Headroom { .. }), "{headroom}");
+    }
+    let nowhere = refused(config().numa_node(Some(4096)));
+    assert!(nowhere.to_string().contains("no NUMA node 4096; it has 0"), "{nowhere}");
+    assert_eq!(std::io::Error::from(nowhere).kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn sizes_have_a_floor_and_a_ceiling() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 20).sizes(5000, 20_000)).unwrap();
+    let capacity = |len| pool.try_get(len).unwrap().capacity();
+    assert_eq!(
+        (capacity(0), capacity(12_288), capacity(16_385), capacity(1 << 30)),
+        (8192, 12_288, 20_000, 20_000)
+    );
+    let fixed = BufferPool::new(PoolConfig::new(1 << 20).fixed_size(1000)).unwrap();
+    let mut buffer = fixed.try_get(9000).unwrap();
+    assert_eq!((buffer.capacity(), buffer.resize(1001, 0).is_err()), (1000, true));
+    buffer.resize(1000, 0).unwrap();
+    let large = BufferPool::new(PoolConfig::new(1 << 30).fixed_size(3 << 20)).unwrap();
+    assert_eq!((large.try_get(1).unwrap().capacity(), large.stats().mapped_bytes), (3 << 20, 3 << 20));
+}
+
+#[test]
+fn buffers_are_counted_too() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 20).buffers_max(3)).unwrap();
+    let mut held: Vec<_> = (0..3).map(|_| pool.try_get(1).unwrap()).collect();
+    assert!(matches!(pool.try_get(1), Err(PoolError::Exhausted { .. })));
+    held.pop();
+    let mut large = pool.get(9000).unwrap();
+    drop(ready(&mut large));
+    assert_eq!((pool.stats().buffers, pool.stats().buffers_peak), (3, 3));
+    check_books(&pool);
+}
+
+#[test]
+fn classes_tell_what_happened_to_them() {
+    let pool = pool(1000);
+    for _ in 0..10 {
+        drop(pool.try_get(5000).unwrap());
+    }
+    let held = pool.try_get(100_000).unwrap();
+    let classes = pool.class_stats();
+    assert_eq!(classes.iter().map(|class| class.capacity).collect::<Vec<_>>(), [2 * PAGE, 28 * PAGE]);
+    let small = classes[0];
+    assert_eq!((small.hits, small.misses, small.idle, small.outstanding), (9, 1, 1, 0));
+    assert_eq!((small.reuses_max, small.requested_bytes, small.age_max.as_secs()), (9, 50_000, 0));
+    assert_eq!((classes[1].outstanding, classes[1].idle), (1, 0));
+    drop(held);
+    let nodes = pool.node_stats();
+    assert_eq!(nodes.iter().map(|node| node.mapped_bytes).sum::<u64>(), pool.stats().mapped_bytes);
+    assert_eq!(nodes.iter().map(|node| node.idle_bytes).sum::<u64>(), pool.stats().idle_bytes);
+}
+
+#[test]
+fn a_panic_returns_what_it_held() {
+    let pool = pool(10);
+    let inside = pool.clone();
+    let panicked = std::thread::spawn(move || {
+        let _held = inside.try_get(1).unwrap();
+        panic!("on purpose");
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(pool.leak(), Leak::default());
+    check_books(&pool);
+}
+
+#[test]
+fn a_leak_is_counted_and_traced() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 20).keep_origins(true)).unwrap();
+    let forgotten = pool.try_get(5000).unwrap();
+    let leak = pool.leak();
+    assert_eq!((leak.buffers, leak.bytes, leak.origins.len()), (1, 2 * PAGE as u64, 1));
+    assert!(leak.origins[0].contains("a_leak_is_counted_and_traced"), "{leak:?}");
+    drop(forgotten);
+}
+
+#[test]
+fn large_blocks_are_aligned_for_huge_pages_and_small_ones_cut_from_one_mapping() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 30)).unwrap();
+    let mut large = pool.try_get(5 << 20).unwrap();
+    assert_eq!(large.stable_ptr() as usize % (2 << 20), 0);
+    large.resize(5 << 20, 1).unwrap();
+    let small: Vec<_> = (0..100).map(|_| pool.try_get(1).unwrap()).collect();
+    let mut places: Vec<_> = small.iter().map(|buffer| buffer.stable_ptr() as usize).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert!(places.len() == 100 && places[99] - places[0] < 32 << 20, "{places:?}");
+}
+
+#[test]
+fn a_size_that_changed_lets_old_blocks_go() {
+    let pool = BufferPool::new(PoolConfig::new(64 << 20).adaptive(1.2)).unwrap();
+    let start = std::time::Instant::now();
+    let mut held = Vec::new();
+    for second in 0..20 {
+        held = (0..50).map(|_| pool.try_get(17 * PAGE).unwrap()).collect();
+        pool.upkeep(start + std::time::Duration::from_secs(second), Pressure::None);
+    }
+    let cut = pool.class_stats().into_iter().find(|class| class.is_tailored).unwrap();
+    assert_eq!((cut.capacity, cut.outstanding), (17 * PAGE, 50));
+    // Nobody asks for it any more, and its slot goes to another size while its blocks are in use.
+    for second in 20..4000 {
+        (0..32).for_each(|_| drop(pool.try_get(33 * PAGE).unwrap()));
+        pool.upkeep(start + std::time::Duration::from_secs(second), Pressure::None);
+    }
+    assert!(pool.class_stats().iter().any(|class| class.is_tailored && class.capacity == 33 * PAGE));
+    held.iter_mut().for_each(|buffer| buffer.resize(17 * PAGE, 1).unwrap());
+    drop(held);
+    check_books(&pool);
+    let sizes: Vec<_> = (0..60).map(|_| pool.try_get(33 * PAGE).unwrap().capacity()).collect();
+    assert!(sizes.iter().all(|size| *size == 33 * PAGE), "{sizes:?}");
+    check_books(&pool);
+    pool.trim(0);
+    assert_eq!((pool.stats().mapped_bytes, pool.stats().buffers), (0, 0));
+}
+
+#[test]
+fn pressure_takes_the_headroom_and_then_everything_idle() {
+    let pool = BufferPool::new(PoolConfig::new(64 << 20).adaptive(2.0)).unwrap();
+    let start = std::time::Instant::now();
+    let after = |periods: u32| start + demand::PERIOD * periods;
+    let use_some = |count: usize| drop((0..count).map(|_| pool.try_get(PAGE).unwrap()).collect::<Vec<_>>());
+    use_some(100);
+    for period in 0..20 {
+        use_some(50);
+        pool.upkeep(after(period), Pressure::None);
+    }
+    assert_eq!(pool.stats().buffers, 100, "twice what is needed");
+    use_some(50);
+    pool.upkeep(after(20), Pressure::Some);
+    // What travels between stripe and depot may count twice.
+    let buffers = pool.stats().buffers;
+    assert!((50..=55).contains(&buffers), "{buffers}");
+    let held = pool.try_get(PAGE).unwrap();
+    pool.upkeep(after(21), Pressure::Full);
+    assert_eq!((pool.stats().buffers, pool.stats().idle_bytes), (1, 0));
+    drop(held);
+    let nothing = pool.upkeep(after(21), Pressure::Full);
+    assert_eq!((nothing.released_bytes, pool.stats().buffers), (0, 1), "not before half a second has passed");
+    check_books(&pool);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     TryGet(usize),
@@ -237,6 +392,7 @@ enum Step {
     Cancel(usize),
     Return(usize),
     Trim(u64),
+    Upkeep(u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -248,14 +404,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Step::Cancel),
         4 => any::<usize>().prop_map(Step::Return),
         1 => (0..40_000u64).prop_map(Step::Trim),
+        1 => any::<u8>().prop_map(Step::Upkeep),
     ];
     prop::collection::vec(step, 1..80)
 }
 
 proptest! {
     #[test]
-    fn the_books_balance_after_every_step(steps in steps(), pages in 8usize..40) {
-        let pool = pool(pages);
+    fn the_books_balance_after_every_step(steps in steps(), pages in 8usize..40, buffers in 3usize..50) {
+        let config = PoolConfig::new((pages * PAGE) as u64).buffers_max(buffers).adaptive(1.2);
+        let pool = BufferPool::new(config).unwrap();
+        let mut now = std::time::Instant::now();
         let (mut held, mut waiting) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
@@ -273,10 +432,15 @@ proptest! {
                 Step::Trim(keep) => {
                     pool.trim(keep);
                 }
+                Step::Upkeep(choice) => {
+                    now += demand::PERIOD * u32::from(choice / 16);
+                    let pressure = [Pressure::None, Pressure::None, Pressure::Some, Pressure::Full][usize::from(choice % 4)];
+                    pool.upkeep(now, pressure);
+                }
                 _ => {}
             }
             let stats = pool.stats();
-            prop_assert!(stats.mapped_bytes <= stats.bound_bytes);
+            prop_assert!(stats.mapped_bytes <= stats.bound_bytes && stats.buffers <= buffers);
             let capacity: usize = held.iter().map(PooledBuf::capacity).sum();
             prop_assert_eq!(stats.outstanding_bytes, capacity as u64);
             // What was granted and not yet taken is mapped or reserved, and neither in use nor idle.

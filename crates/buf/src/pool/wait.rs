@@ -2,7 +2,8 @@
 
 use super::block::Block;
 use super::buffer::PooledBuf;
-use super::{BufferPool, PoolError, classes};
+use super::sizes::Fit;
+use super::{BufferPool, PoolError};
 use crate::sync::Mutex;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,13 +25,13 @@ enum State {
 }
 
 pub(crate) struct Waiter {
-    class: usize,
+    fit: Fit,
     state: Mutex<State>,
 }
 
 impl Waiter {
-    pub(crate) fn class(&self) -> usize {
-        self.class
+    pub(crate) fn fit(&self) -> Fit {
+        self.fit
     }
 
     /// Hands over a grant, or gives it back if the waiter is gone.
@@ -54,13 +55,13 @@ impl Waiter {
 pub struct Acquire {
     pool: BufferPool,
     len: usize,
-    class: usize,
+    fit: Fit,
     waiter: Option<Arc<Waiter>>,
 }
 
 impl Acquire {
-    pub(super) fn new(pool: BufferPool, len: usize, class: usize) -> Self {
-        Self { pool, len, class, waiter: None }
+    pub(super) fn new(pool: BufferPool, len: usize, fit: Fit) -> Self {
+        Self { pool, len, fit, waiter: None }
     }
 }
 
@@ -73,12 +74,12 @@ impl Future for Acquire {
             Some(waiter) => Arc::clone(waiter),
             None => {
                 if shared.waiting() == 0
-                    && let Some(block) = shared.try_take(self.class, self.len)?
+                    && let Some(block) = shared.try_take(self.fit, self.len)?
                 {
                     return Poll::Ready(Ok(PooledBuf::new(shared, block)));
                 }
                 let state = Mutex::new(State::Waiting(Some(cx.waker().clone())));
-                let waiter = Arc::new(Waiter { class: self.class, state });
+                let waiter = Arc::new(Waiter { fit: self.fit, state });
                 self.waiter = Some(Arc::clone(&waiter));
                 shared.enqueue(Arc::clone(&waiter));
                 waiter
@@ -90,11 +91,12 @@ impl Future for Acquire {
                 drop(state);
                 self.waiter = None;
                 let block = match grant {
-                    Grant::Block(block) => {
-                        shared.cache.count_handed_on(self.class, self.len);
+                    Grant::Block(mut block) => {
+                        block.reuse();
+                        shared.cache.count_handed_on(self.fit, self.len);
                         block
                     }
-                    Grant::Reserved => shared.map(self.class, self.len)?,
+                    Grant::Reserved => shared.map(self.fit, self.len)?,
                 };
                 Poll::Ready(Ok(PooledBuf::new(shared, block)))
             }
@@ -114,7 +116,7 @@ impl Drop for Acquire {
         match before {
             State::Granted(Grant::Block(block)) => shared.serve(Some(block)),
             State::Granted(Grant::Reserved) => {
-                shared.unreserve(classes::bytes(self.class));
+                shared.unreserve(self.fit);
                 shared.serve(None);
             }
             State::Waiting(_) | State::Gone => shared.leave(&waiter),

@@ -2,10 +2,10 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit};
 
-use super::cgroup::{self, Limits};
 use super::finding::{Finding, ask};
 use super::machine::{Kernel, Version};
 use crate::bench::machine::bytes;
+use rustfs_rio::ControlGroup;
 
 /// Rings are charged to the user's locked memory before this kernel.
 const RING_MEMORY_FREE: Version = Version(5, 12);
@@ -25,9 +25,12 @@ pub(super) fn look(kernel: &Kernel, operations: usize) -> Vec<Finding> {
             Err(why) => Finding::unknown(SECCOMP, &why),
         },
     ];
-    match cgroup::look() {
-        Ok(limits) => findings.extend(control_group(&limits)),
-        Err(why) => findings.push(Finding::unknown("control group", &why)),
+    match (ask("/proc/self/cgroup"), ask("/proc/self/mountinfo")) {
+        (Ok(own), Ok(mounts)) => {
+            let group = ControlGroup::from_text(&own.unwrap_or_default(), &mounts.unwrap_or_default());
+            findings.extend(control_group(&group));
+        }
+        (Err(why), _) | (_, Err(why)) => findings.push(Finding::unknown("control group", &why)),
     }
     findings
 }
@@ -81,17 +84,17 @@ fn seccomp(status: Option<&str>) -> Finding {
     }
 }
 
-fn control_group(limits: &Limits) -> [Finding; 2] {
-    let version = limits.version.map_or_else(String::new, |version| format!(" (cgroup v{version})"));
-    let memory = match limits.memory {
+fn control_group(group: &ControlGroup) -> [Finding; 2] {
+    let version = group.version().map_or_else(String::new, |version| format!(" (cgroup v{version})"));
+    let memory = match group.memory_limit() {
         Some(limit) => Finding::ok("memory limit", format!("{}{version}, page cache included", bytes(limit))),
         None => Finding::ok("memory limit", format!("none{version}")),
     };
-    let cpus = match limits.cpus {
+    let cpus = match group.cpus() {
         Some(cpus) => Finding::ok("CPU limit", format!("{cpus:.2} CPUs{version}")),
         None => Finding::ok("CPU limit", format!("none{version}")),
     };
-    [memory.with(limits.memory), cpus.with(limits.cpus)]
+    [memory.with(group.memory_limit()), cpus.with(group.cpus())]
 }
 
 #[cfg(test)]

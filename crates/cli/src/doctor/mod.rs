@@ -3,7 +3,6 @@
 //! * [`finding`]: one thing found out, with its rating and what to do about it
 //! * [`machine`]: kernel, processors, memory
 //! * [`limits`]: what this process may use
-//! * [`cgroup`]: limits of the control group
 //! * [`ring`]: whether io_uring works
 //! * [`directory`]: what the file system and the disk of a directory can do, found out by doing it
 //! * [`plan`]: what Rio makes of it, and where each setting came from
@@ -11,7 +10,6 @@
 //!
 //! Everything is read from the kernel or tried out; what cannot be found out is said to be unknown.
 
-mod cgroup;
 mod directory;
 mod finding;
 mod limits;
