@@ -32,8 +32,8 @@ pub struct NoRoom {
 impl PooledBuf {
     #[inline]
     pub(super) fn new(home: &'static Shared, block: Block) -> Self {
-        if home.origins.are_kept() {
-            home.origins.note(&block);
+        if home.has_extras() {
+            home.note_origin(&block);
         }
         Self { block: ManuallyDrop::new(block), len: 0, home }
     }

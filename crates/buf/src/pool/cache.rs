@@ -17,7 +17,7 @@ use std::cell::Cell;
 /// More than the processors of most nodes use at once; one costs 8 KiB from its first use on.
 pub(crate) const STRIPES: usize = if cfg!(rio_loom) { 2 } else { 32 };
 /// A stripe keeps at most so much of one size, and one buffer in any case.
-const STRIPE_BYTES: usize = 1 << 20;
+const STRIPE_BYTES: usize = 8 << 20;
 const STRIPE_BLOCKS: usize = if cfg!(rio_loom) { 2 } else { 16 };
 /// A thread may move to another node; it looks once in so many uses.
 #[cfg(not(rio_loom))]
@@ -295,9 +295,7 @@ impl Cache {
         let most = stock_max(block.pages());
         let stock = stripe.stock(block.slot());
         if stock.blocks.len() >= most {
-            let keep = stock.blocks.len() / 2;
-            self.depots[node].stocks.lock()[block.slot()].blocks.extend(stock.blocks.drain(keep..));
-            stock.low = stock.low.min(keep);
+            self.depots[node].unload(stock, block.slot());
         }
         stock.blocks.push(block);
     }
@@ -431,6 +429,14 @@ fn stocks() -> Box<[Stock]> {
 }
 
 impl Depot {
+    /// Takes half of a stock.
+    #[cold]
+    fn unload(&self, stock: &mut Stock, slot: usize) {
+        let keep = stock.blocks.len() / 2;
+        self.stocks.lock()[slot].blocks.extend(stock.blocks.drain(keep..));
+        stock.low = stock.low.min(keep);
+    }
+
     /// Takes a block, and for a thread of this node a batch for its stock.
     #[cold]
     fn refill(&self, stock: &mut Stock, fit: Fit, is_near: bool) -> Option<Block> {
@@ -456,10 +462,15 @@ impl Stripe {
         Some(block)
     }
 
+    #[cold]
+    fn fill(&mut self) {
+        self.stocks = stocks();
+    }
+
     #[inline]
     fn stock(&mut self, slot: usize) -> &mut Stock {
-        if self.stocks.is_empty() {
-            self.stocks = stocks();
+        if slot >= self.stocks.len() {
+            self.fill();
         }
         &mut self.stocks[slot]
     }

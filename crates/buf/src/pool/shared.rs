@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) keeper: Mutex<Keeper>,
     /// Copies of settings that are looked at without a lock.
     wipes: AtomicBool,
+    has_extras: AtomicBool,
     capacity_max: AtomicUsize,
     bound: AtomicU64,
     /// Length of `queue`, readable without its lock.
@@ -82,6 +83,7 @@ impl Shared {
             origins: Origins::new(),
             keeper: Mutex::new(Keeper::default()),
             wipes: AtomicBool::new(false),
+            has_extras: AtomicBool::new(false),
             capacity_max: AtomicUsize::new(usize::MAX),
             bound: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -109,6 +111,7 @@ impl Shared {
         }
         shared.bound.store(config.bound_bytes, Ordering::SeqCst);
         shared.wipes.store(config.wipes, Ordering::SeqCst);
+        shared.has_extras.store(config.wipes || config.keeps_origins, Ordering::SeqCst);
         shared.capacity_max.store(config.size_max.unwrap_or(usize::MAX), Ordering::SeqCst);
         shared.sizes.reset(config.only_pages());
         shared.origins.reset(config.keeps_origins);
@@ -152,6 +155,19 @@ impl Shared {
         self.capacity_max.load(Ordering::Relaxed)
     }
 
+    #[inline]
+    pub(crate) fn has_extras(&self) -> bool {
+        self.has_extras.load(Ordering::Relaxed)
+    }
+
+    /// Remembers where a block was taken, if that is wanted.
+    #[cold]
+    pub(crate) fn note_origin(&self, block: &Block) {
+        if self.origins.are_kept() {
+            self.origins.note(block);
+        }
+    }
+
     pub(crate) fn epoch(&self) -> Instant {
         self.ledger.lock().epoch
     }
@@ -160,11 +176,14 @@ impl Shared {
         self.ledger.lock().headroom
     }
 
+    #[inline]
     fn node_to_use(&self) -> usize {
         // With one node there is nothing to choose, and no lock to take for it.
-        if node::count() == 1 {
-            return 0;
-        }
+        if node::count() == 1 { 0 } else { self.node_of_several() }
+    }
+
+    #[cold]
+    fn node_of_several(&self) -> usize {
         self.ledger.lock().node.unwrap_or_else(|| own_place().node)
     }
 
@@ -226,22 +245,43 @@ impl Shared {
     /// Takes back a block that was in use.
     #[inline]
     pub(crate) fn give(&'static self, mut block: Block) {
+        if self.has_extras() {
+            self.give_extras(&mut block);
+        }
+        if self.is_closed.load(Ordering::SeqCst) || self.waiting() > 0 {
+            return self.give_on(block);
+        }
+        self.cache.give(block);
+        if self.is_closed.load(Ordering::SeqCst) || self.waiting() > 0 {
+            self.gave_late();
+        }
+    }
+
+    /// What few pools want to be done with a block that comes back.
+    #[cold]
+    fn give_extras(&self, block: &mut Block) {
         if self.origins.are_kept() {
-            self.origins.forget(&block);
+            self.origins.forget(block);
         }
         if self.wipes.load(Ordering::Relaxed) {
             block.wipe();
         }
+    }
+
+    /// Takes back a block that somebody waits for, or that nobody will ask for again.
+    #[cold]
+    fn give_on(&'static self, block: Block) {
+        self.cache.count_return(&block);
         if self.is_closed.load(Ordering::SeqCst) {
-            self.cache.count_return(&block);
             self.unmap(block);
             return self.retire();
         }
-        if self.waiting() > 0 {
-            self.cache.count_return(&block);
-            return self.serve(Some(block));
-        }
-        self.cache.give(block);
+        self.serve(Some(block));
+    }
+
+    /// Somebody began to wait, or the pool ended, while a block was given back.
+    #[cold]
+    fn gave_late(&'static self) {
         if self.waiting() > 0 {
             self.serve(None);
         }
