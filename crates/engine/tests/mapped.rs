@@ -11,6 +11,7 @@ mod lab;
 
 use lab::data::{assert_same, bytes};
 use lab::{GENEROUS, Place, skip};
+use rustfs_rio_buf::{BufferPool, PoolConfig};
 use rustfs_rio_engine::mapped::{MAPPED_FILES_MAX, MappedError, MappedFile, WINDOW_MAX, WINDOW_MIN};
 use rustfs_rio_engine::{
     Backend, DirectMode, Engine, EngineConfig, File, FileError, OpKind, OpenOptions, Refusal,
@@ -119,6 +120,28 @@ async fn chunks_follow_each_other_to_the_end() {
     let stats = mapped.stats();
     assert!(mapped.unmapped_because().is_some() || stats.windows >= 3, "{stats:?}");
     assert_eq!(stats.faults, 0);
+}
+
+#[tokio::test]
+async fn a_stream_of_pooled_buffers_uses_the_same_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pooled");
+    let content = bytes(STREAM, 0, 2 * WINDOW_MIN + 777);
+    std::fs::write(&path, &content).unwrap();
+    let engine = engine();
+    let mut mapped = MappedFile::with_window(&open(&engine, &path).await, WINDOW_MIN).unwrap();
+    until_mapped(&mut mapped).await;
+    let pool = BufferPool::new(PoolConfig::new(64 << 10)).unwrap();
+    let mut all = Vec::new();
+    loop {
+        let (result, buf) = mapped.read_next(pool.try_get(64 << 10).unwrap()).await;
+        if result.unwrap() == 0 {
+            break;
+        }
+        all.extend_from_slice(&buf);
+    }
+    assert_same(&all, &content, "pooled");
+    assert_eq!((pool.stats().misses, pool.stats().buffers), (1, 1));
 }
 
 #[tokio::test]
