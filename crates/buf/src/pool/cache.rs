@@ -14,7 +14,7 @@ use super::sizes::{Fit, SAMPLED, SLOTS};
 use crate::sync::{AtomicU64, Mutex, Ordering, SpinLock};
 use std::cell::Cell;
 
-/// More than the processors of most nodes use at once; one costs 8 KiB from its first use on.
+/// More than the processors of most nodes use at once; one costs 13 KiB from its first use on.
 pub(crate) const STRIPES: usize = if cfg!(rio_loom) { 2 } else { 32 };
 /// A stripe keeps at most so much of one size, and one buffer in any case.
 const STRIPE_BYTES: usize = 8 << 20;
@@ -24,7 +24,9 @@ const STRIPE_BLOCKS: usize = if cfg!(rio_loom) { 2 } else { 16 };
 const NODE_USES: u32 = 64;
 
 /// Idle blocks of one size, and what happened to that size here.
+// A power of two in size, because it is found by index with every buffer.
 #[derive(Default)]
+#[repr(align(128))]
 struct Stock {
     blocks: Vec<Block>,
     /// The fewest blocks since the last upkeep.
@@ -186,8 +188,9 @@ impl Cache {
         let place = own_place();
         let mut stripe = self.stripes[place.stripe].0.lock();
         let is_near = place.node == node;
-        let mut block = if is_near { stripe.stock(fit.slot).pop() } else { stripe.take_away(fit, node) };
+        let away = if is_near { None } else { stripe.take_away(fit, node) };
         let stock = stripe.stock(fit.slot);
+        let mut block = if is_near { stock.pop() } else { away };
         if block.is_none() {
             block = self.depots[node].refill(stock, fit, is_near);
         }
@@ -267,14 +270,24 @@ impl Cache {
     pub(crate) fn give(&self, block: Block) {
         let place = own_place();
         let mut stripe = self.stripes[place.stripe].0.lock();
-        stripe.stock(block.slot()).tally.came_back(&block);
-        self.stow(&mut stripe, block, place.node);
+        let stock = stripe.stock(block.slot());
+        stock.tally.came_back(&block);
+        if block.node() == place.node {
+            self.stow(stock, block);
+        } else {
+            self.send_home(&mut stripe, block);
+        }
     }
 
     /// Keeps a block whose return was counted already, or that nobody used yet.
     pub(crate) fn keep(&self, block: Block) {
         let place = own_place();
-        self.stow(&mut self.stripes[place.stripe].0.lock(), block, place.node);
+        let mut stripe = self.stripes[place.stripe].0.lock();
+        if block.node() == place.node {
+            self.stow(stripe.stock(block.slot()), block);
+        } else {
+            self.send_home(&mut stripe, block);
+        }
     }
 
     /// Puts blocks that nobody used yet into the depot of their node.
@@ -288,14 +301,9 @@ impl Cache {
     }
 
     #[inline]
-    fn stow(&self, stripe: &mut Stripe, block: Block, node: usize) {
-        if block.node() != node {
-            return self.send_home(stripe, block);
-        }
-        let most = stock_max(block.pages());
-        let stock = stripe.stock(block.slot());
-        if stock.blocks.len() >= most {
-            self.depots[node].unload(stock, block.slot());
+    fn stow(&self, stock: &mut Stock, block: Block) {
+        if stock.blocks.len() >= stock_max(block.pages()) {
+            self.depots[block.node()].unload(stock, block.slot());
         }
         stock.blocks.push(block);
     }
