@@ -1,0 +1,54 @@
+//! What is appended and read back.
+
+use crate::error::WalError;
+use crate::format::batch::Record;
+use bytes::Bytes;
+use std::time::{Duration, SystemTime};
+
+/// A record of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalEntry {
+    /// Its number. The log assigns it, from 1 without gaps; what a caller puts here is ignored by appends.
+    pub sequence: u64,
+    /// Its data, at least one byte.
+    pub data: Bytes,
+    /// When it was made, to the nanosecond. Times outside 1970 to 2554 are stored as the nearest of these.
+    pub timestamp: SystemTime,
+    /// The user's own mark.
+    pub entry_type: u8,
+}
+
+impl WalEntry {
+    /// An entry of type 0, made now.
+    #[must_use]
+    pub fn new(sequence: u64, data: Bytes) -> Self {
+        Self { sequence, data, timestamp: SystemTime::now(), entry_type: 0 }
+    }
+
+    pub(crate) fn from_record(record: &Record<'_>) -> Self {
+        Self {
+            sequence: record.sequence,
+            data: Bytes::copy_from_slice(record.data),
+            timestamp: SystemTime::UNIX_EPOCH + Duration::from_nanos(record.timestamp),
+            entry_type: record.entry_type,
+        }
+    }
+
+    pub(crate) fn check(&self, record_bytes_max: usize) -> Result<(), WalError> {
+        check_data(&self.data, record_bytes_max)
+    }
+}
+
+pub(crate) fn check_data(data: &[u8], record_bytes_max: usize) -> Result<(), WalError> {
+    match data.len() {
+        0 => Err(WalError::EmptyRecord),
+        len if len > record_bytes_max => Err(WalError::RecordTooLarge { bytes: len, max: record_bytes_max }),
+        _ => Ok(()),
+    }
+}
+
+/// Nanoseconds since 1970, as near as 64 bits allow.
+pub(crate) fn nanos(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
