@@ -8,7 +8,7 @@ use crate::format::LogId;
 use crate::format::control::{CONTROL_BYTES, Control, ControlRead};
 use crate::log::{Active, LiveSegment, Log, Published, Writer, open_for_writing, write_control};
 use crate::survey;
-use rustfs_rio_engine::{Engine, File, OpenOptions};
+use rustfs_rio_engine::{DirectMode, Engine, File, OpenOptions};
 use std::io;
 
 /// Makes an empty log whose first record will have the sequence `first_sequence`.
@@ -81,9 +81,16 @@ pub(crate) async fn open(
         // An operation of a writer that is gone has not completed.
         return Err(WalError::Locked { path });
     }
-    let mut live: Vec<LiveSegment> = Vec::new();
+    // Past the page cache: after a failed sync it may show what is not on the device.
+    let probe = match plan.live.last() {
+        Some(segment) => {
+            let options = OpenOptions::new().read(true).direct(DirectMode::Auto);
+            Some(engine.open(directory.join(&segment.name), &options).await?)
+        }
+        None => None,
+    };
     let examined =
-        examine::examine(&engine, &directory, &control, &plan, last.as_ref(), |_, _, _| {}).await?;
+        examine::examine(&engine, &directory, &control, &plan, probe.as_ref(), |_, _, _| {}).await?;
     if let Some(damage) = examined.report.damage.first() {
         return Err(WalError::damaged(&path, damage.clone()));
     }
@@ -94,6 +101,7 @@ pub(crate) async fn open(
     for file in &plan.headless {
         remove_unused(&directory, file).await;
     }
+    let mut live: Vec<LiveSegment> = Vec::new();
     let infos = examined.report.segments.iter().skip(plan.spare.len());
     for (segment, info) in plan.live.iter().zip(infos) {
         live.push(LiveSegment {

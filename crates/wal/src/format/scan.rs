@@ -171,7 +171,7 @@ impl Scanner {
         };
         let total = batch_bytes(header.body_bytes as usize, self.block as usize) as u64;
         let end = offset.saturating_add(total);
-        if !self.continues(&header) || end > self.sealed_end.unwrap_or(self.end_max) {
+        if !self.continues(&header) || end > self.sealed_end.unwrap_or(self.end_max).min(self.end_max) {
             return Err(DamageKind::Header);
         }
         let len = BATCH_HEADER_BYTES + header.body_bytes as usize;
