@@ -194,11 +194,15 @@ async fn live(
     let wal = Arc::new(wal);
     let model = Rc::new(RefCell::new(Model::new(rng.next_u64(), expected)));
     let tasks = tokio::task::LocalSet::new();
+    let mut handles = Vec::new();
     for _ in 0..1 + rng.below(5) {
         let (wal, model, mut rng) = (Arc::clone(&wal), Rc::clone(&model), rng.fork());
-        tasks.spawn_local(async move { task(&wal, &model, &mut rng).await });
+        handles.push(tasks.spawn_local(async move { task(&wal, &model, &mut rng).await }));
     }
     tasks.await;
+    for handle in handles {
+        handle.await.unwrap();
+    }
     let model = Rc::into_inner(model).unwrap().into_inner();
     totals.acknowledged += model.count(Outcome::is_acknowledged);
     totals.cancelled += model.count(|outcome| *outcome == Outcome::Unknown);
