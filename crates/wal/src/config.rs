@@ -11,9 +11,10 @@ pub enum Durability {
     /// When its bytes are on stable storage. Appends that arrive while a commit runs share the next one.
     #[default]
     Strict,
-    /// As `Strict`, and a commit waits for as long as this for more appends before it starts, unless
-    /// [`batch_records_max`](WalConfig::batch_records_max) records or half of
-    /// [`pending_bytes_max`](WalConfig::pending_bytes_max) have gathered. Useful where a sync is dear and callers are many.
+    /// As `Strict`, and a commit waits for more appends before it starts: at most this long, rounded up to milliseconds, and
+    /// until it has as many records as the one before and those that came meanwhile, or
+    /// [`batch_records_max`](WalConfig::batch_records_max) records, or half of
+    /// [`pending_bytes_max`](WalConfig::pending_bytes_max). For devices whose syncs take longer than that.
     Group(Duration),
     /// When its bytes are in the page cache. They are synced at the latest this long after; a crash of the machine loses
     /// what was acknowledged since the last sync, a crash of the process does not.

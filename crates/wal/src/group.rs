@@ -11,6 +11,9 @@
 //! * While anybody waits and there is work, `driver` names a waiter that will be polled: its waker is with the commit, or it
 //!   was woken.
 //! * Who finds no room waits in `queue`, and is let in from its front.
+//! * A commit that ended has woken its waiters, and some come back with more at once. So the next one expects as many records as
+//!   the last one had, on top of those that wait already, and gives the others a few turns to bring them. A lone appender
+//!   expects nobody, and nobody waits for time to pass, unless the log was told so.
 //! * After a commit that broke the device, nothing is committed and every waiter has the first error.
 
 use crate::error::WalError;
@@ -29,8 +32,8 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) trait Device: Send + Sync + 'static {
     /// Carries out a job. There is one at a time.
     fn commit(self: Arc<Self>, job: Job) -> BoxFuture<Done>;
-    /// What to wait for before a commit starts, so that more records gather.
-    fn gather(&self) -> Option<BoxFuture<()>>;
+    /// How long a commit waits for more records at most, beside the turns that it gives to others. Made for each commit.
+    fn patience(&self) -> Option<BoxFuture<()>>;
 }
 
 /// What to carry out.
@@ -84,6 +87,8 @@ pub(crate) struct Limits {
     pub(crate) records_max: u32,
     /// First sequence that is not given away.
     pub(crate) sequence_end: u64,
+    /// Turns that a commit gives to other tasks before it starts, if fewer records are pending than it may expect.
+    pub(crate) turns: u8,
 }
 
 /// The shared state of all appenders of a log.
@@ -112,11 +117,35 @@ struct State {
     queue: VecDeque<usize>,
     driver: Option<usize>,
     memory: Option<AlignedBuf>,
+    /// Records of the commit before.
+    last_count: u32,
+    /// Records that a commit that gathers waits for.
+    wanted: u32,
 }
 
 enum Flight {
-    Gather(BoxFuture<()>),
+    Gather { turns: u8, patience: Option<BoxFuture<()>> },
     Commit(BoxFuture<Done>),
+}
+
+impl Flight {
+    fn is_gathering(&self) -> bool {
+        matches!(self, Self::Gather { .. })
+    }
+
+    /// `None` at the end of gathering, the result at the end of the commit.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Done>> {
+        match self {
+            Self::Commit(commit) => commit.as_mut().poll(cx).map(Some),
+            Self::Gather { patience: Some(patience), .. } => patience.as_mut().poll(cx).map(|()| None),
+            Self::Gather { turns: 0, .. } => Poll::Ready(None),
+            Self::Gather { turns, .. } => {
+                *turns -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -164,6 +193,8 @@ impl<D: Device> Group<D> {
             queue: VecDeque::new(),
             driver: None,
             memory: None,
+            last_count: 0,
+            wanted: 0,
         };
         Ok(Self { device, limits, state: Mutex::new(state) })
     }
@@ -277,7 +308,10 @@ impl<D: Device> Group<D> {
                 waiter.waker = Some(cx.waker().clone());
             }
         }
-        if state.driver.is_none() || state.driver == Some(slot) {
+        // Whoever brings the last record that a commit waits for starts it.
+        let completes =
+            matches!(state.flight, Some(Flight::Gather { .. })) && state.is_complete(&self.limits);
+        if state.driver.is_none() || state.driver == Some(slot) || completes {
             state = self.drive(slot, cx, state);
             let waiter = state.waiters.get_mut(slot).and_then(Option::as_mut);
             if let Some(result) = waiter.and_then(|waiter| waiter.result.take()) {
@@ -304,14 +338,11 @@ impl<D: Device> Group<D> {
             let next = state.let_in();
             drop(state);
             wake(next);
-            let poll = match &mut flight {
-                Flight::Gather(wait) => wait.as_mut().poll(cx).map(|()| None),
-                Flight::Commit(commit) => commit.as_mut().poll(cx).map(Some),
-            };
+            let poll = flight.poll(cx);
             state = self.state.lock();
             state.polling = false;
             match poll {
-                Poll::Pending if matches!(flight, Flight::Gather(_)) && state.is_full(&self.limits) => {
+                Poll::Pending if flight.is_gathering() && state.is_complete(&self.limits) => {
                     state.flight = Some(self.start(&mut state));
                 }
                 Poll::Pending => {
@@ -334,11 +365,10 @@ impl<D: Device> Group<D> {
         if !state.has_work() {
             return None;
         }
-        let waits = state.errand == Errand::default() && !state.is_full(&self.limits);
-        match self.device.gather() {
-            Some(wait) if waits => Some(Flight::Gather(wait)),
-            _ => Some(self.start(state)),
+        if state.is_complete(&self.limits) {
+            return Some(self.start(state));
         }
+        Some(Flight::Gather { turns: self.limits.turns, patience: self.device.patience() })
     }
 
     /// Turns the pending batch into a commit.
@@ -354,6 +384,7 @@ impl<D: Device> Group<D> {
         let first = next - u64::from(state.pending.count());
         let bytes = state.pending.body_bytes();
         state.flying = Some((state.pending_id, bytes, first));
+        state.last_count = state.pending.count();
         state.pending_id += 1;
         match fresh {
             Ok(fresh) => {
@@ -392,6 +423,13 @@ impl State {
 
     fn has_work(&self) -> bool {
         self.pending.count() > 0 || self.errand != Errand::default()
+    }
+
+    /// Whether a commit that gathers has no reason to wait any longer.
+    fn is_complete(&self, limits: &Limits) -> bool {
+        self.pending.count() >= self.wanted.min(limits.records_max)
+            || self.errand != Errand::default()
+            || self.is_full(limits)
     }
 
     fn is_full(&self, limits: &Limits) -> bool {
@@ -499,6 +537,7 @@ impl State {
     fn publish(&mut self, done: Done) -> Vec<Waker> {
         let Some((id, _, first)) = self.flying.take() else { return Vec::new() };
         self.memory = done.memory.or(self.memory.take());
+        self.wanted = self.last_count.saturating_add(self.pending.count());
         // Up to which batch the result holds; the queue hears of a broken device only.
         let (until, error, with_queue) = match done.result {
             Ok(()) => (id, None, false),

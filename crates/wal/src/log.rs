@@ -23,6 +23,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// Commits of this size on average, in bytes, gain less from a file that is full of zeros than the zeros cost: with 0.7 ns a byte
+/// to write them and 65 us saved for each commit the two are even at 90,000.
+const FILL_COMMIT_MAX: u64 = 65536;
 /// Zeros that are written at a time when a segment is made.
 const ZEROS_BYTES: usize = 1 << 20;
 
@@ -105,6 +108,13 @@ impl Writer {
             durable_commit: 0,
             position: 0,
         }
+    }
+
+    /// Whether the next segment is to be filled with zeros, by the size of this one's commits.
+    fn fills(&self) -> bool {
+        let Some(Active { header, offset, .. }) = &self.active else { return true };
+        let commits = (self.commit + 1).saturating_sub(header.first_commit);
+        (offset - header.data_start()) / commits.max(1) < FILL_COMMIT_MAX
     }
 }
 
@@ -310,14 +320,14 @@ impl Log {
         Ok(Candidate { file, name, number, uses, is_new: false })
     }
 
-    /// Makes a file full of zeros. On ext4 an `fdatasync(2)` after a write into such a file takes 122 us where one that has to
-    /// record a new size or extent takes 187.
+    /// Makes a file, full of zeros unless commits are large. On ext4 an `fdatasync(2)` after a write into such a file takes 122 us
+    /// where one that has to record a new size or extent takes 187.
     async fn make(&self, writer: &mut Writer) -> Result<Candidate, Failure> {
         let number = writer.next_file;
         let name = file_name(number);
         writer.next_file += 1;
         let file = self.open_segment(&name, true).await.map_err(refused_io)?;
-        let made = match self.fill(&file).await {
+        let made = match self.fill(&file, writer.fills()).await {
             Ok(()) => self.directory.sync().await,
             Err(error) => Err(error),
         };
@@ -332,11 +342,15 @@ impl Log {
         Ok(Candidate { file, name, number, uses: 0, is_new: true })
     }
 
-    async fn fill(&self, file: &File) -> io::Result<()> {
+    async fn fill(&self, file: &File, fills: bool) -> io::Result<()> {
         let size = self.config.segment_bytes;
-        match file.allocate(0, 0, size).await {
+        let reserved = match file.allocate(0, 0, size).await {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
-            _ => {}
+            result => result.is_ok(),
+        };
+        // Where no append waits for a sync, reserved space is enough.
+        if reserved && !(fills && self.config.durability.is_durable()) {
+            return file.sync_all().await;
         }
         let len = size.min(ZEROS_BYTES as u64) as usize;
         let mut zeros = AlignedBuf::zeroed(len)?;
@@ -437,7 +451,7 @@ impl Device for Log {
         Box::pin(self.carry_out(job))
     }
 
-    fn gather(&self) -> Option<BoxFuture<()>> {
+    fn patience(&self) -> Option<BoxFuture<()>> {
         match self.config.durability {
             crate::Durability::Group(wait) => Some(Box::pin(tokio::time::sleep(wait))),
             _ => None,

@@ -21,6 +21,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+/// Turns that a commit gives to the tasks which the one before has woken. More gain nothing: a task that does not come back by
+/// then has something else to do.
+const GATHER_TURNS: u8 = 3;
+
 /// A write-ahead log in a directory. Share it in an `Arc`; all operations take `&self`.
 ///
 /// An append that was acknowledged is durable in the sense of the log's [`Durability`]. An append whose future is dropped is
@@ -120,6 +124,7 @@ impl Wal {
             body_bytes_max: log.config.body_bytes_max(),
             records_max: log.config.batch_records_max,
             sequence_end: u64::MAX,
+            turns: GATHER_TURNS,
         };
         let next = log.published.lock().next_sequence;
         let group = Arc::new(Group::new(Arc::clone(&log), limits, next)?);
