@@ -9,6 +9,7 @@
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
+//! * [`wal`]: [`Wal`], a write-ahead log.
 //!
 //! ```
 //! use rustfs_rio::{DiskFile, init_runtime};
@@ -35,6 +36,7 @@ mod error;
 pub mod io_engine;
 mod origin;
 pub mod runtime;
+pub mod wal;
 
 pub use disk::{AsyncFile, DiskFile};
 pub use environment::EnvironmentError;
@@ -52,3 +54,4 @@ pub use rustfs_rio_engine::{
     Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
     Refusal, RingRefusal, ShutdownReport, Stat, UnalignedWrites,
 };
+pub use wal::{Wal, WalConfig, WalEntry};

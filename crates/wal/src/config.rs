@@ -48,6 +48,10 @@ pub struct WalConfig {
     pub pending_bytes_max: usize,
     /// Records of one commit at most; 1 to 1,048,576. Default 65536.
     pub batch_records_max: u32,
+    /// A commit that waits for more records waits no longer when it has this many. Default 1024.
+    pub gather_records: u32,
+    /// Memory that a batch starts with, in bytes, 512 to `pending_bytes_max`; it grows by itself. Default 64 KiB.
+    pub buffer_bytes: usize,
     /// Largest record, in bytes of data, 1 to 2^30. Default 4 MiB. What fits into half of `pending_bytes_max` and into a segment
     /// is a bound as well; [`record_limit`](Self::record_limit) tells which one holds.
     pub record_bytes_max: usize,
@@ -66,6 +70,8 @@ impl Default for WalConfig {
             block_bytes: 4096,
             pending_bytes_max: 8 << 20,
             batch_records_max: 65536,
+            gather_records: 1024,
+            buffer_bytes: 64 << 10,
             record_bytes_max: 4 << 20,
             spare_segments_max: 4,
         }
@@ -91,6 +97,12 @@ impl WalConfig {
         }
         if !(1..=1 << 20).contains(&self.batch_records_max) {
             return fail("batch_records_max", u64::from(self.batch_records_max), "1 to 1048576");
+        }
+        if self.gather_records == 0 {
+            return fail("gather_records", 0, "at least 1");
+        }
+        if !(512..=self.pending_bytes_max).contains(&self.buffer_bytes) {
+            return fail("buffer_bytes", self.buffer_bytes as u64, "512 to pending_bytes_max");
         }
         if !(1..=RECORD_BYTES_MAX).contains(&self.record_bytes_max) {
             return fail("record_bytes_max", self.record_bytes_max as u64, "1 to 2^30");

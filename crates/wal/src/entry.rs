@@ -1,8 +1,9 @@
 //! What is appended and read back.
 
 use crate::error::WalError;
-use crate::format::batch::Record;
+use crate::format::batch::{RECORD_BYTES_MAX, Record, decode_record};
 use bytes::Bytes;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 /// A record of a log.
@@ -23,6 +24,25 @@ impl WalEntry {
     #[must_use]
     pub fn new(sequence: u64, data: Bytes) -> Self {
         Self { sequence, data, timestamp: SystemTime::now(), entry_type: 0 }
+    }
+
+    /// The entry by itself, with a checksum: what a log stores. Longer data than 2^30 bytes is cut off.
+    #[must_use]
+    pub fn serialize(&self) -> Bytes {
+        let data = &self.data[..self.data.len().min(RECORD_BYTES_MAX)];
+        let (sequence, entry_type) = (self.sequence, self.entry_type);
+        Record { sequence, timestamp: nanos(self.timestamp), entry_type, data }.encode().into()
+    }
+
+    /// Reads what [`serialize`](Self::serialize) made, at the beginning of `bytes`, and says how many of them it takes.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` with [`RecordError`](crate::format::batch::RecordError): cut off, or not what was written.
+    pub fn deserialize(bytes: &[u8]) -> io::Result<(Self, usize)> {
+        decode_record(bytes)
+            .map(|(record, used)| (Self::from_record(&record), used))
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     pub(crate) fn from_record(record: &Record<'_>) -> Self {

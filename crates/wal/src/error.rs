@@ -119,6 +119,16 @@ pub enum WalError {
         /// The next one to be written.
         next: u64,
     },
+    /// A file of the earlier draft is not readable.
+    #[error("{} at offset {offset}: {source}", path.display())]
+    Draft {
+        /// The file.
+        path: PathBuf,
+        /// Where the record begins.
+        offset: u64,
+        /// What is wrong.
+        source: crate::format::draft::DraftError,
+    },
     /// There is no tokio runtime around the call.
     #[error("no tokio runtime: open the log inside a runtime built with enable_all()")]
     NoRuntime,
@@ -235,7 +245,7 @@ impl WalError {
             Self::Locked { .. } => ErrorKind::ResourceBusy,
             Self::NotFound { .. } | Self::Truncated { .. } => ErrorKind::NotFound,
             Self::Exists { .. } => ErrorKind::AlreadyExists,
-            Self::NotALog { .. } | Self::Damaged { .. } => ErrorKind::InvalidData,
+            Self::NotALog { .. } | Self::Damaged { .. } | Self::Draft { .. } => ErrorKind::InvalidData,
             Self::Version { .. } => ErrorKind::Unsupported,
             Self::NoSpace(_) => ErrorKind::StorageFull,
             Self::Poisoned(error) | Self::Io(error) => error.kind(),

@@ -85,6 +85,10 @@ pub(crate) struct Limits {
     pub(crate) pending_bytes_max: usize,
     pub(crate) body_bytes_max: usize,
     pub(crate) records_max: u32,
+    /// A commit does not wait for more than this.
+    pub(crate) gather_records: u32,
+    /// What a batch's memory starts with.
+    pub(crate) buffer_bytes: usize,
     /// First sequence that is not given away.
     pub(crate) sequence_end: u64,
     /// Turns that a commit gives to other tasks before it starts, if fewer records are pending than it may expect.
@@ -177,7 +181,7 @@ fn wake(wakers: impl IntoIterator<Item = Waker>) {
 
 impl<D: Device> Group<D> {
     pub(crate) fn new(device: Arc<D>, limits: Limits, next_sequence: u64) -> Result<Self, BufferError> {
-        let mut pending = BatchBuilder::new(64 * 1024)?;
+        let mut pending = BatchBuilder::new(limits.buffer_bytes)?;
         pending.restart(next_sequence);
         let state = State {
             pending,
@@ -376,7 +380,7 @@ impl<D: Device> Group<D> {
         let next = state.pending.next_sequence();
         let fresh = match state.memory.take() {
             Some(memory) => Ok(BatchBuilder::reuse(memory, next)),
-            None => BatchBuilder::new(64 * 1024).map(|mut batch| {
+            None => BatchBuilder::new(self.limits.buffer_bytes).map(|mut batch| {
                 batch.restart(next);
                 batch
             }),
@@ -427,7 +431,7 @@ impl State {
 
     /// Whether a commit that gathers has no reason to wait any longer.
     fn is_complete(&self, limits: &Limits) -> bool {
-        self.pending.count() >= self.wanted.min(limits.records_max)
+        self.pending.count() >= self.wanted.min(limits.records_max).min(limits.gather_records)
             || self.errand != Errand::default()
             || self.is_full(limits)
     }

@@ -72,8 +72,15 @@ impl Device for Model {
 }
 
 fn group(device: &Arc<Model>, pending_bytes_max: usize) -> Arc<Group<Model>> {
-    let limits =
-        Limits { pending_bytes_max, body_bytes_max: 4096, records_max: 16, sequence_end: u64::MAX, turns: 1 };
+    let limits = Limits {
+        pending_bytes_max,
+        body_bytes_max: 4096,
+        records_max: 16,
+        gather_records: 16,
+        buffer_bytes: 512,
+        sequence_end: u64::MAX,
+        turns: 1,
+    };
     Arc::new(Group::new(Arc::clone(device), limits, 1).unwrap())
 }
 

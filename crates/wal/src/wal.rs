@@ -123,6 +123,8 @@ impl Wal {
             pending_bytes_max: log.config.pending_bytes_max,
             body_bytes_max: log.config.body_bytes_max(),
             records_max: log.config.batch_records_max,
+            gather_records: log.config.gather_records,
+            buffer_bytes: log.config.buffer_bytes,
             sequence_end: u64::MAX,
             turns: GATHER_TURNS,
         };

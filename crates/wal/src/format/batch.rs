@@ -116,6 +116,60 @@ pub struct Record<'a> {
     pub data: &'a [u8],
 }
 
+impl Record<'_> {
+    /// The bytes before the data, with a checksum of 0.
+    fn header(&self) -> [u8; RECORD_HEADER_BYTES] {
+        let mut header = [0; RECORD_HEADER_BYTES];
+        put(&mut header, 4, &(self.data.len() as u32).to_le_bytes());
+        put(&mut header, 8, &self.sequence.to_le_bytes());
+        put(&mut header, 16, &self.timestamp.to_le_bytes());
+        header[24] = self.entry_type;
+        header
+    }
+
+    /// The record by itself, as in a batch of one that nothing precedes. The data may have [`RECORD_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.header().to_vec();
+        bytes.extend_from_slice(self.data);
+        bytes.resize(record_bytes(self.data.len()), 0);
+        let sum = crc(0, &bytes[4..]);
+        put(&mut bytes, 0, &sum.to_le_bytes());
+        bytes
+    }
+}
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Fewer bytes than a record's header has.
+    #[error("WAL entry too short")]
+    TooShort,
+    /// The data is cut off.
+    #[error("WAL entry data truncated")]
+    Truncated,
+    /// The bytes are not those that were written.
+    #[error("WAL entry checksum mismatch")]
+    Checksum,
+}
+
+/// Reads a record that [`Record::encode`] wrote, and says how many bytes it takes.
+///
+/// # Errors
+///
+/// [`RecordError`].
+pub fn decode_record(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
+    let header = bytes.get(..RECORD_HEADER_BYTES).ok_or(RecordError::TooShort)?;
+    let len = u32_at(header, 4) as usize;
+    if len > RECORD_BYTES_MAX {
+        return Err(RecordError::Checksum);
+    }
+    let total = record_bytes(len);
+    let body = bytes.get(..total).ok_or(RecordError::Truncated)?;
+    let mut records = Records { body, chain: 0, sequence: u64_at(header, 8) };
+    records.next().map(|record| (record, total)).ok_or(RecordError::Checksum)
+}
+
 /// Records of a batch, in order. Stops at the first one that is not whole; [`check_body`] tells whether all are.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
@@ -151,7 +205,7 @@ impl<'a> Iterator for Records<'a> {
             entry_type: bytes[24],
             data: &bytes[RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + len],
         };
-        self.sequence = self.sequence.checked_add(1)?;
+        self.sequence = self.sequence.saturating_add(1);
         self.body = &self.body[bytes.len()..];
         Some(record)
     }
@@ -253,11 +307,8 @@ impl BatchBuilder {
         let end = start + record_bytes(data.len());
         self.reserve(end)?;
         let sequence = self.next_sequence();
-        let mut header = [0; RECORD_HEADER_BYTES];
-        put(&mut header, 4, &(data.len() as u32).to_le_bytes());
-        put(&mut header, 8, &sequence.to_le_bytes());
-        put(&mut header, 16, &timestamp.to_le_bytes());
-        header[24] = entry_type;
+        let record = Record { sequence, timestamp, entry_type, data };
+        let header = record.header();
         self.buf.extend_from_slice(&header);
         self.buf.extend_from_slice(data);
         self.buf.resize(end, 0);

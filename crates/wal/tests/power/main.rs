@@ -111,6 +111,7 @@ fn config(rng: &mut Rng, trouble: Trouble) -> WalConfig {
         segment_bytes: 16384 << rng.below(2),
         block_bytes: 512 << rng.below(4),
         pending_bytes_max: 4096 << rng.below(4),
+        buffer_bytes: 512,
         batch_records_max: 1 << rng.below(6),
         spare_segments_max: rng.below(3) as usize,
         ..WalConfig::default()
