@@ -8,6 +8,7 @@ use crate::skips::SkipLog;
 use crate::{licences, test, tidy as rules, vm, workspace};
 
 const ENGINE: &str = "rustfs-rio-engine";
+const WAL: &str = "rustfs-rio-wal";
 /// Targets that must keep compiling: another C library, another kernel interface, no io_uring at all.
 const TARGETS: [&str; 1] = ["x86_64-unknown-linux-musl"];
 /// Crates that promise to compile on every platform.
@@ -21,6 +22,10 @@ const LEAKING_SOAK: &str = "engines_that_die_with_operations_in_flight";
 const SCHEDULES: &str = "fault_schedules";
 /// Reads and writes of the soak test under AddressSanitizer, over all backends.
 const SOAK_OPS: &str = "1000000";
+
+/// Seeds of the log's power losses, and kills of its writer.
+const POWER_SEEDS: &str = "10000";
+const KILLS: &str = "1000";
 
 /// Runs one step as a command of its own.
 pub(crate) fn alone(step: StepFn) -> Result<()> {
@@ -119,19 +124,34 @@ pub(crate) fn test(context: &Context) -> Result<Outcome> {
     test::run_all(&context.skips, &[]).map(Outcome::Passed)
 }
 
-/// The loom models of the engine, which are unit tests because they reach into it. Optimised and in a target directory of
-/// their own, because the flag touches every crate.
+/// The loom models, which are unit tests because they reach into their crates. Optimised and in a target directory of their
+/// own, because the flag touches every crate.
 pub(crate) fn loom(_: &Context) -> Result<Outcome> {
     let directory = workspace::own_directory("loom")?;
-    let mut command = cargo(&["test", "--profile", "stress", "--package", ENGINE, "--lib", LOOM_MODELS]);
-    command.env("RUSTFLAGS", "--cfg rio_loom").env("CARGO_TARGET_DIR", directory);
     let mut models = 0;
-    process::tee(&mut command, Stream::Out, |line| models += test::passed_in(line))?;
-    // A filter that matches nothing is a success to cargo.
-    if models == 0 {
-        bail!("no model ran: no unit test of {ENGINE} has '{LOOM_MODELS}' in its name");
+    for package in [ENGINE, WAL] {
+        let mut command = cargo(&["test", "--profile", "stress", "--package", package, "--lib", LOOM_MODELS]);
+        command.env("RUSTFLAGS", "--cfg rio_loom").env("CARGO_TARGET_DIR", &directory);
+        let before = models;
+        process::tee(&mut command, Stream::Out, |line| models += test::passed_in(line))?;
+        // A filter that matches nothing is a success to cargo.
+        if models == before {
+            bail!("no model ran: no unit test of {package} has '{LOOM_MODELS}' in its name");
+        }
     }
     Ok(Outcome::Passed(format!("{models} models")))
+}
+
+/// The write-ahead log at full numbers: power losses from seeds, and killed writers.
+pub(crate) fn wal(_: &Context) -> Result<Outcome> {
+    for (name, variable, count) in [("power", "RIO_WAL_SEEDS", POWER_SEEDS), ("kill", "RIO_WAL_KILLS", KILLS)]
+    {
+        workspace::require_test(WAL, name)?;
+        let mut command = cargo(&["test", "--profile", "stress", "--all-features", "--package", WAL]);
+        command.args(["--test", name, "--", "--nocapture"]).env(variable, count);
+        process::run(&mut command)?;
+    }
+    Ok(Outcome::Passed(format!("{POWER_SEEDS} histories, {KILLS} kills")))
 }
 
 /// The fault schedules at their full number, from a fixed seed.

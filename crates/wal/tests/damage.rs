@@ -13,6 +13,8 @@ fn config() -> WalConfig {
     WalConfig { segment_bytes: 32 << 10, spare_segments_max: 2, ..WalConfig::default() }
 }
 
+type Change = fn(&mut Vec<u8>);
+
 /// A log of which every record takes a block, seven to a segment.
 struct Log {
     _dir: TempDir,
@@ -77,7 +79,7 @@ impl Log {
 
 #[tokio::test]
 async fn damaged_records_in_the_middle() {
-    let cases: [(usize, DamageKind, fn(&mut Vec<u8>)); 3] = [
+    let cases: [(usize, DamageKind, Change); 3] = [
         (4096 * 3, DamageKind::Header, |bytes| bytes[4096 * 3 + 9] ^= 1),
         (4096 * 3, DamageKind::Body, |bytes| bytes[4096 * 3 + 200] ^= 1),
         (4096 * 3, DamageKind::Hole, |bytes| bytes[4096 * 3..4096 * 4].fill(0)),

@@ -42,8 +42,8 @@ async fn open(engine: &Engine, path: &Path) -> Wal {
     let until = Instant::now() + PATIENCE;
     loop {
         match Wal::open(engine, path, config()).await {
-            // why: a killed process is gone when its last I/O is, and nothing announces that
             Err(WalError::Locked { .. }) if Instant::now() < until => {
+                // why: a killed process is gone when its last I/O is, and nothing announces that
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             result => return result.unwrap(),
