@@ -135,6 +135,14 @@ impl Log {
         }
     }
 
+    /// Makes the first segment, so that the first append does not have to.
+    pub(crate) async fn prepare(&self) -> Result<(), WalError> {
+        let Some(mut writer) = self.writer.lock().take() else { return Err(WalError::Closed) };
+        let result = self.roll(&mut writer).await;
+        self.put_back(writer);
+        result.map_err(|(Failure::Refused(error) | Failure::Broken(error))| error)
+    }
+
     /// Gives up the writer, and with it the locks of its files as soon as the kernel is done with them.
     pub(crate) fn release(&self) {
         let writer = self.writer.lock().take();

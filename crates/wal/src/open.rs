@@ -46,7 +46,9 @@ pub(crate) async fn create(
     control.truncated_before = first_sequence;
     write_control(&file, &mut control).await?;
     drop(file);
-    open(engine, directory, config).await
+    let (log, report) = open(engine, directory, config).await?;
+    log.prepare().await?;
+    Ok((log, report))
 }
 
 /// Opens a log for writing and recovers what is durable in it.
