@@ -215,9 +215,9 @@ pub(crate) fn vm_smoke(context: &Context) -> Result<Outcome> {
     run_scenarios(context, &["smoke"])
 }
 
-/// What needs another kernel: the contract suite and device faults.
+/// What needs another kernel: the contract suite, device faults, and power loss.
 pub(crate) fn vm_scenarios(context: &Context) -> Result<Outcome> {
-    run_scenarios(context, &["contract", "faults"])
+    run_scenarios(context, &["contract", "faults", "power"])
 }
 
 fn run_scenarios(context: &Context, names: &[&str]) -> Result<Outcome> {
