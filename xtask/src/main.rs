@@ -34,7 +34,7 @@ usage: cargo xtask COMMAND
   tidy                               the house rules: sizes, prints, words, crate edges, links
   vm SCENARIO [OPTIONS] [-- ARGS]    boot another kernel under qemu with a test inside
   asan                               the soak test under AddressSanitizer (needs a nightly toolchain)
-  loom                               the models of the engine's concurrent parts
+  loom                               the models of concurrent parts
   fuzz-schedules [--count N] [--seed S]
                                      seeded fault schedules against a reference model
 

@@ -10,7 +10,8 @@ use crate::{licences, test, tidy as rules, vm, workspace};
 const BUF: &str = "rustfs-rio-buf";
 const ENGINE: &str = "rustfs-rio-engine";
 /// Crates with loom models.
-const MODELLED: [&str; 2] = [BUF, ENGINE];
+const MODELLED: [&str; 3] = [BUF, ENGINE, WAL];
+const WAL: &str = "rustfs-rio-wal";
 /// Targets that must keep compiling: another C library, another kernel interface, no io_uring at all.
 const TARGETS: [&str; 1] = ["x86_64-unknown-linux-musl"];
 /// Crates that promise to compile on every platform.
@@ -24,6 +25,10 @@ const LEAKING_SOAK: &str = "engines_that_die_with_operations_in_flight";
 const SCHEDULES: &str = "fault_schedules";
 /// Reads and writes of the soak test under AddressSanitizer, over all backends.
 const SOAK_OPS: &str = "1000000";
+
+/// Seeds of the log's power losses, and kills of its writer.
+const POWER_SEEDS: &str = "10000";
+const KILLS: &str = "1000";
 
 /// Runs one step as a command of its own.
 pub(crate) fn alone(step: StepFn) -> Result<()> {
@@ -141,6 +146,18 @@ pub(crate) fn loom(_: &Context) -> Result<Outcome> {
     Ok(Outcome::Passed(format!("{all} models")))
 }
 
+/// The write-ahead log at full numbers: power losses from seeds, and killed writers.
+pub(crate) fn wal(_: &Context) -> Result<Outcome> {
+    for (name, variable, count) in [("power", "RIO_WAL_SEEDS", POWER_SEEDS), ("kill", "RIO_WAL_KILLS", KILLS)]
+    {
+        workspace::require_test(WAL, name)?;
+        let mut command = cargo(&["test", "--profile", "stress", "--all-features", "--package", WAL]);
+        command.args(["--test", name, "--", "--nocapture"]).env(variable, count);
+        process::run(&mut command)?;
+    }
+    Ok(Outcome::Passed(format!("{POWER_SEEDS} histories, {KILLS} kills")))
+}
+
 /// The fault schedules at their full number, from a fixed seed.
 pub(crate) fn schedules(_: &Context) -> Result<Outcome> {
     run_schedules("10000", None)?;
@@ -207,9 +224,9 @@ pub(crate) fn vm_smoke(context: &Context) -> Result<Outcome> {
     run_scenarios(context, &["smoke"])
 }
 
-/// What needs another kernel: the contract suite, device faults, two memory nodes.
+/// What needs another kernel: the contract suite, device faults, two memory nodes, power loss.
 pub(crate) fn vm_scenarios(context: &Context) -> Result<Outcome> {
-    run_scenarios(context, &["contract", "faults", "numa"])
+    run_scenarios(context, &["contract", "faults", "numa", "power"])
 }
 
 fn run_scenarios(context: &Context, names: &[&str]) -> Result<Outcome> {

@@ -2,6 +2,7 @@
 //!
 //! * [`mod@bench`]: Rio beside other ways to read and write files, on the user's disk.
 //! * [`doctor`]: what this machine offers and what Rio will use.
+//! * [`wal`]: write-ahead logs: what is in them, whether it is whole, and saving what is.
 //!
 //! Each subcommand has a module with its arguments and a `run`, which returns the exit code. Here: the command line as a
 //! whole, and what becomes of errors.
@@ -9,6 +10,7 @@
 
 mod bench;
 mod doctor;
+mod wal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,6 +26,7 @@ Examples:
   rio bench --quick             a first look, under a minute, in the current directory
   rio bench --dir /mnt/data     the full comparison on another disk
   rio doctor                    what this machine offers, and what to change
+  rio wal verify /srv/app/wal   checks every record of a write-ahead log
   rio completions bash > ~/.local/share/bash-completion/completions/rio
 
 Exit codes: 0 done, 1 failure, 2 usage, 3 wrong data, 128+N ended by signal N.";
@@ -41,6 +44,7 @@ struct Cli {
 enum Command {
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
+    Wal(wal::WalArgs),
     Completions(CompletionsArgs),
 }
 
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Wal(args) => wal::run(&args),
         Command::Completions(args) => completions(&args),
     };
     match result {

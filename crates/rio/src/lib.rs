@@ -10,6 +10,7 @@
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
 //! * [`AdvancedBufferPool`], [`MemoryStrategy`]: pools of buffers.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
+//! * [`wal`]: [`Wal`], a write-ahead log.
 //!
 //! ```
 //! use rustfs_rio::{DiskFile, init_runtime};
@@ -37,6 +38,7 @@ mod error;
 pub mod io_engine;
 mod origin;
 pub mod runtime;
+pub mod wal;
 
 pub use buffers::{AdvancedBufferPool, BufferPoolStats, MemoryStrategy};
 pub use disk::{AsyncFile, DiskFile};
@@ -57,3 +59,4 @@ pub use rustfs_rio_engine::{
     Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
     Refusal, RingRefusal, Stat, UnalignedWrites,
 };
+pub use wal::{Wal, WalConfig, WalEntry};

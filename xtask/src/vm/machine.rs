@@ -25,6 +25,8 @@ pub(super) struct Machine {
     pub(super) initramfs: PathBuf,
     /// Disk images, in the order in which the guest names them.
     pub(super) disks: Vec<DiskImage>,
+    /// Files that record what is done to the first disks.
+    pub(super) records: Vec<PathBuf>,
     /// Memory nodes, each with an equal share of memory and processors.
     pub(super) numa_nodes: usize,
     /// qemu's accelerator.
@@ -44,10 +46,11 @@ pub(super) struct Verdict {
 
 impl Machine {
     /// Boots, relays the program's output, and kills the machine after `limit`.
-    pub(super) fn run(&self, limit: Duration) -> Result<Verdict> {
+    /// Lines that `hear` takes are not relayed.
+    pub(super) fn run(&self, limit: Duration, hear: &mut dyn FnMut(&str) -> bool) -> Result<Verdict> {
         let mut child = self.command()?.spawn().context("cannot start qemu")?;
         let lines = child.stdout.take().map(read_lines).context("qemu has no output")?;
-        let verdict = watch(&lines, Instant::now() + limit);
+        let verdict = watch(&lines, Instant::now() + limit, hear);
         stop(&mut child, &verdict)?;
         match verdict {
             Some(verdict) => Ok(verdict),
@@ -71,10 +74,16 @@ impl Machine {
         qemu.args(["-append", "console=ttyS0 panic=-1 no5lvl quiet loglevel=5"]);
         qemu.args(["-serial", &format!("file:{}", text(&self.console)?), "-serial", "stdio"]);
         for (index, disk) in self.disks.iter().enumerate() {
-            // Images are scratch: their content need not survive this process, so its cache is safe enough.
-            let image = format!("file={},format=raw,if=none,id=disk{index},cache=unsafe", text(&disk.path)?);
+            match self.records.get(index) {
+                Some(record) => qemu.args(["-blockdev", &recorded(index, &disk.path, record)?]),
+                None => {
+                    // Images are scratch: their content need not survive this process, so its cache is safe enough.
+                    let image =
+                        format!("file={},format=raw,if=none,id=disk{index},cache=unsafe", text(&disk.path)?);
+                    qemu.args(["-drive", &image])
+                }
+            };
             let sectors = format!("logical_block_size={0},physical_block_size={0}", disk.sector_bytes);
-            qemu.args(["-drive", &image]);
             qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{index},{sectors}")]);
         }
         qemu.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -99,6 +108,15 @@ impl Machine {
     }
 }
 
+/// A disk whose writes and flushes go into a record as well.
+fn recorded(index: usize, disk: &Path, record: &Path) -> Result<String> {
+    let (disk, record) = (text(disk)?, text(record)?);
+    Ok(format!(
+        "driver=blklogwrites,node-name=disk{index},file.driver=file,file.filename={disk},log.driver=file,\
+         log.filename={record},log-sector-size=512"
+    ))
+}
+
 fn read_lines(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     // Ends with qemu, which closes the pipe; the machine is always stopped before this program ends.
@@ -117,10 +135,11 @@ fn read_lines(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
 }
 
 /// Relays lines until the output ends; `None` when the deadline came first.
-fn watch(lines: &Receiver<String>, deadline: Instant) -> Option<Verdict> {
+fn watch(lines: &Receiver<String>, deadline: Instant, hear: &mut dyn FnMut(&str) -> bool) -> Option<Verdict> {
     let mut verdict = Verdict::default();
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) if hear(&line) => {}
             Ok(line) => {
                 println!("| {line}");
                 take_mark(&line, &mut verdict);
@@ -178,9 +197,12 @@ mod tests {
     fn a_machine_past_its_deadline_has_no_verdict() {
         let (sender, receiver) = channel();
         sender.send("RIO-VM-EXIT: 0".to_owned()).unwrap();
-        assert_eq!(watch(&receiver, Instant::now() + Duration::from_millis(20)), None);
+        assert_eq!(watch(&receiver, Instant::now() + Duration::from_millis(20), &mut |_| false), None);
         drop(sender);
-        assert_eq!(watch(&receiver, Instant::now() + Duration::from_secs(5)), Some(Verdict::default()));
+        assert_eq!(
+            watch(&receiver, Instant::now() + Duration::from_secs(5), &mut |_| false),
+            Some(Verdict::default())
+        );
     }
 
     #[test]
@@ -189,6 +211,7 @@ mod tests {
             kernel: PathBuf::new(),
             initramfs: PathBuf::new(),
             disks: Vec::new(),
+            records: Vec::new(),
             numa_nodes: 2,
             accelerator: String::new(),
             console: PathBuf::new(),

@@ -2,6 +2,7 @@
 //!
 //! [`kernel`] brings Debian's kernel and its modules, [`initramfs`] packs them with the test program and its shared
 //! libraries, [`guest`] writes the script that runs as first process, [`machine`] starts qemu and waits for the verdict.
+//! [`power`] rebuilds what a disk held when the power could have gone.
 //! The guest has no disk of its own, no network and no package manager: what it needs is in the archive.
 //!
 //! qemu interprets the processor by default, so this works inside other virtual machines, at about a tenth of the speed.
@@ -11,6 +12,7 @@ mod initramfs;
 mod kernel;
 mod machine;
 mod options;
+mod power;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -26,6 +28,7 @@ use guest::{DiskImage, Guest, Part, Program};
 use initramfs::Archive;
 use machine::Machine;
 use options::Options;
+use power::Recorded;
 
 const TOOLS: [Tool; 5] = [
     Tool::new("qemu-system-x86_64", "qemu-system-x86"),
@@ -35,6 +38,10 @@ const TOOLS: [Tool; 5] = [
     Tool::new("mkfs.xfs", "xfsprogs"),
 ];
 
+/// The scenario whose disks are recorded.
+const POWER: &str = "power";
+/// File systems of [`Part::Disks`], in the order of its disks.
+const RECORDED: [&str; 2] = ["ext4", "xfs"];
 const DISK_BYTES: u64 = 512 << 20;
 
 /// A machine and what runs in it.
@@ -54,7 +61,7 @@ enum Runs {
     Test(&'static str, &'static str),
 }
 
-const SCENARIOS: [Scenario; 4] = [
+const SCENARIOS: [Scenario; 5] = [
     Scenario {
         name: "smoke",
         about: "boots, loads every module, mounts every disk, tries every device fault",
@@ -74,6 +81,13 @@ const SCENARIOS: [Scenario; 4] = [
         about: "the engine against devices that fail, drop writes or hang",
         runs: Runs::Test("rustfs-rio-engine", "vm_faults"),
         parts: &[Part::Disks, Part::LargeSectors, Part::Scsi, Part::DeviceMapper],
+        numa_nodes: 1,
+    },
+    Scenario {
+        name: POWER,
+        about: "a log's promises at every moment at which the power could have gone, on ext4 and xfs",
+        runs: Runs::Test("rustfs-rio-wal", "vm_power"),
+        parts: &[Part::Disks],
         numa_nodes: 1,
     },
     Scenario {
@@ -142,23 +156,31 @@ fn run_scenario(scenario: &Scenario, options: &Options, log: &SkipLog) -> Result
     let directory = workspace::own_directory("vm")?;
     let kernel = kernel::fetch(&directory)?;
     let scratch = Scratch::create(&directory)?;
+    let disks = make_disks(scenario.parts, &scratch.path)?;
+    let mut recorded = match scenario.name {
+        POWER => RECORDED.iter().zip(&disks).map(|(label, disk)| Recorded::new(label, disk)).collect(),
+        _ => Ok(Vec::new()),
+    }?;
     let machine = Machine {
         kernel: kernel.image.clone(),
         initramfs: pack(scenario, &kernel, &program, options, &scratch.path)?,
-        disks: make_disks(scenario.parts, &scratch.path)?,
+        disks,
+        records: recorded.iter().map(|disk| disk.log.clone()).collect(),
         numa_nodes: scenario.numa_nodes,
         accelerator: options.accelerator.clone(),
         console: directory.join(format!("console-{}.log", scenario.name)),
     };
     println!("booting {} under {} for '{}'", kernel.version, options.accelerator, scenario.name);
     let start = Instant::now();
-    let verdict = machine.run(options.limit)?;
+    let mut hear = |line: &str| recorded.iter_mut().any(|disk| disk.hear(line));
+    let verdict = machine.run(options.limit, &mut hear)?;
     let seconds = start.elapsed().as_secs_f64();
     for skip in &verdict.skips {
         log.add(&format!("vm {}", scenario.name), skip)?;
     }
     match verdict.status {
         Some(0) => {
+            check_recorded(&recorded, &program)?;
             println!("vm {}: passed in {seconds:.1} s on kernel {}", scenario.name, kernel.version);
             Ok(())
         }
@@ -168,6 +190,12 @@ fn run_scenario(scenario: &Scenario, options: &Options, log: &SkipLog) -> Result
             bail!("no verdict from the guest after {seconds:.1} s; its kernel's last words:\n{console}")
         }
     }
+}
+
+/// Checks what recorded disks held at every moment.
+fn check_recorded(recorded: &[Recorded], program: &Program) -> Result<()> {
+    let Program::Test(program) = program else { return Ok(()) };
+    recorded.iter().try_for_each(|disk| disk.check(program).map(drop))
 }
 
 fn program(scenario: &Scenario, options: &Options) -> Result<Program> {

@@ -1,0 +1,170 @@
+//! Models of the group commit. The device completes on another thread, and appends are dropped at any point.
+
+use crate::error::WalError;
+use crate::format::batch::{BatchBuilder, Records, Seal, record_bytes};
+use crate::group::{BoxFuture, Device, Done, Errand, Failure, Group, Job, Limits};
+use loom::future::{AtomicWaker, block_on};
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// A device whose commits end when a thread of the model says so.
+struct Model {
+    /// Commits that the model lets end.
+    allowed: AtomicUsize,
+    started: AtomicUsize,
+    waker: AtomicWaker,
+    committed: loom::sync::Mutex<Vec<u64>>,
+    breaks_at: usize,
+}
+
+impl Model {
+    fn new(breaks_at: usize) -> Arc<Self> {
+        Arc::new(Self {
+            allowed: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            waker: AtomicWaker::new(),
+            committed: loom::sync::Mutex::new(Vec::new()),
+            breaks_at,
+        })
+    }
+
+    fn let_one_end(&self) {
+        self.allowed.fetch_add(1, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
+    fn committed(&self) -> Vec<u64> {
+        self.committed.lock().unwrap().clone()
+    }
+}
+
+impl Device for Model {
+    fn commit(self: Arc<Self>, job: Job) -> BoxFuture<Done> {
+        let number = self.started.fetch_add(1, Ordering::SeqCst);
+        let seal = Seal { seed: 0, segment: 1, commit: 1, durable_commit: 0, epoch: 1, previous_chain: 0 };
+        let (header, memory) = job.batch.seal(&seal, 512).unwrap();
+        let mut memory = Some(memory);
+        Box::pin(std::future::poll_fn(move |cx| {
+            self.waker.register_by_ref(cx.waker());
+            if self.allowed.load(Ordering::SeqCst) <= number {
+                return Poll::Pending;
+            }
+            let buf = memory.take().unwrap();
+            if number >= self.breaks_at {
+                return Poll::Ready(Done {
+                    result: Err(Failure::Broken(WalError::Closed)),
+                    memory: Some(buf),
+                });
+            }
+            let body = &buf[64..64 + header.body_bytes as usize];
+            let sequences = Records::new(&header, body).map(|record| record.sequence);
+            self.committed.lock().unwrap().extend(sequences);
+            Poll::Ready(Done { result: Ok(()), memory: Some(buf) })
+        }))
+    }
+
+    fn patience(&self) -> Option<BoxFuture<()>> {
+        None
+    }
+}
+
+fn group(device: &Arc<Model>, pending_bytes_max: usize) -> Arc<Group<Model>> {
+    let limits = Limits {
+        pending_bytes_max,
+        body_bytes_max: 4096,
+        records_max: 16,
+        gather_records: 16,
+        buffer_bytes: 512,
+        sequence_end: u64::MAX,
+        turns: 1,
+    };
+    Arc::new(Group::new(Arc::clone(device), limits, 1).unwrap())
+}
+
+async fn append(group: &Group<Model>) -> Result<u64, WalError> {
+    let push = |batch: &mut BatchBuilder| batch.push(0, 0, b"data");
+    group.append(1, record_bytes(4), push).await
+}
+
+fn check(mut model: loom::model::Builder, run: impl Fn() + Sync + Send + 'static) {
+    model.preemption_bound = model.preemption_bound.or(Some(3));
+    model.check(run);
+}
+
+#[test]
+fn loom_every_append_is_committed_once_and_in_order() {
+    check(loom::model::Builder::new(), || {
+        let device = Model::new(usize::MAX);
+        let group = group(&device, 4096);
+        let other = Arc::clone(&group);
+        let appender = thread::spawn(move || block_on(append(&other)).unwrap());
+        // Two commits are enough for two appends.
+        let completer = Arc::clone(&device);
+        let completions = thread::spawn(move || {
+            completer.let_one_end();
+            completer.let_one_end();
+        });
+        let mine = block_on(append(&group)).unwrap();
+        let theirs = appender.join().unwrap();
+        completions.join().unwrap();
+        assert_ne!(mine, theirs);
+        assert_eq!(device.committed(), [1, 2]);
+    });
+}
+
+#[test]
+fn loom_a_dropped_driver_hands_over() {
+    check(loom::model::Builder::new(), || {
+        let device = Model::new(usize::MAX);
+        let group = group(&device, 4096);
+        let other = Arc::clone(&group);
+        let appender = thread::spawn(move || block_on(append(&other)).unwrap());
+        // Polled once, and dropped as driver or as follower.
+        {
+            let mut dropped = Box::pin(append(&group));
+            let _ = dropped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+        device.let_one_end();
+        device.let_one_end();
+        let sequence = appender.join().unwrap();
+        assert!(device.committed().contains(&sequence));
+        // What was dropped is carried out by whoever comes next, and not lost.
+        block_on(group.run(Errand::default())).unwrap();
+        assert_eq!(device.committed(), [1, 2]);
+    });
+}
+
+#[test]
+fn loom_who_finds_no_room_waits_and_is_let_in() {
+    check(loom::model::Builder::new(), || {
+        let device = Model::new(usize::MAX);
+        // Room for one record.
+        let group = group(&device, record_bytes(4));
+        let other = Arc::clone(&group);
+        let appender = thread::spawn(move || block_on(append(&other)).unwrap());
+        device.let_one_end();
+        device.let_one_end();
+        let mine = block_on(append(&group)).unwrap();
+        let theirs = appender.join().unwrap();
+        assert_eq!(mine + theirs, 3);
+        assert_eq!(device.committed(), [1, 2]);
+    });
+}
+
+#[test]
+fn loom_everybody_hears_of_a_broken_device() {
+    check(loom::model::Builder::new(), || {
+        let device = Model::new(0);
+        let group = group(&device, 4096);
+        let other = Arc::clone(&group);
+        let appender = thread::spawn(move || block_on(append(&other)));
+        device.let_one_end();
+        assert!(block_on(append(&group)).is_err());
+        assert!(appender.join().unwrap().is_err());
+        assert!(block_on(append(&group)).is_err());
+        assert!(device.committed().is_empty());
+    });
+}
