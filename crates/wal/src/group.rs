@@ -1,15 +1,17 @@
-//! Group commit without a task of its own.
+//! Group commit.
 //!
-//! Appends put their records into the pending batch under a short lock. A commit that runs is a future in the shared state,
-//! and one of those who wait, the driver, polls it. When it ends the driver publishes the result, starts the next commit with
-//! what gathered meanwhile, and hands the driving over before it leaves. So a single appender commits on its own task, many
-//! share a commit, and a dropped append takes nothing with it: its record is in the batch, and another waiter drives on.
+//! Appends put their records into the pending batch under a short lock. A commit that runs is a future in the shared state, and
+//! the driver polls it: the append itself while it is the only one, since a change to another task would cost it a tenth of its
+//! time; the log's task ([`Group::serve`]) as soon as there are several. When a commit ends the driver publishes the result and
+//! starts the next one with what gathered meanwhile. A dropped append takes nothing with it: its record is in the batch, and the
+//! task drives on.
 //!
 //! What holds, all under one lock:
 //!
 //! * At most one commit runs, and at most one batch is pending; together they have at most `pending_bytes_max` bytes.
-//! * While anybody waits and there is work, `driver` names a waiter that will be polled: its waker is with the commit, or it
-//!   was woken.
+//! * Nobody waits for another append to be polled. A future that its owner keeps and does not poll (a branch of `select!` that
+//!   goes on to something else) drives nothing but itself.
+//! * While there is work, `driver` names the task, whose waker is with the commit or which was woken, or the only waiter.
 //! * Who finds no room waits in `queue`, and is let in from its front.
 //! * A commit that ended has woken its waiters, and some come back with more at once. So the next one expects as many records as
 //!   the last one had, on top of those that wait already, and gives the others a few turns to bring them. A lone appender
@@ -119,12 +121,23 @@ struct State {
     waiters: Vec<Option<Waiter>>,
     free: Vec<usize>,
     queue: VecDeque<usize>,
-    driver: Option<usize>,
+    driver: Driver,
+    /// Of the log's task.
+    task: Option<Waker>,
     memory: Option<AlignedBuf>,
     /// Records of the commit before.
     last_count: u32,
     /// Records that a commit that gathers waits for.
     wanted: u32,
+}
+
+/// Who polls what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Nobody,
+    /// The only waiter.
+    Waiter(usize),
+    Task,
 }
 
 enum Flight {
@@ -195,7 +208,8 @@ impl<D: Device> Group<D> {
             waiters: Vec::new(),
             free: Vec::new(),
             queue: VecDeque::new(),
-            driver: None,
+            driver: Driver::Nobody,
+            task: None,
             memory: None,
             last_count: 0,
             wanted: 0,
@@ -285,12 +299,31 @@ impl<D: Device> Group<D> {
 
     /// Ends the group where it stands: what runs is abandoned, and nothing else is committed.
     pub(crate) fn abandon(&self) {
-        let flight = {
+        let (flight, task) = {
             let mut state = self.state.lock();
             state.closed = true;
-            state.flight.take()
+            state.pending.restart(0);
+            state.errand = Errand::default();
+            (state.flight.take(), state.task.clone())
         };
         drop(flight);
+        wake(task);
+    }
+
+    /// Drives commits that more than one waiter is concerned with, until the log is closed. There must be a task for it.
+    pub(crate) async fn serve(&self) {
+        std::future::poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if !state.task.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                state.task = Some(cx.waker().clone());
+            }
+            if state.driver == Driver::Task {
+                state = self.drive(Driver::Task, cx, state);
+            }
+            let is_over = state.closed && state.flight.is_none() && !state.polling && !state.has_work();
+            if is_over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Whether nothing will be committed any more.
@@ -312,31 +345,45 @@ impl<D: Device> Group<D> {
                 waiter.waker = Some(cx.waker().clone());
             }
         }
-        // Whoever brings the last record that a commit waits for starts it.
+        // Whoever brings the last record that a commit waits for has it started.
         let completes =
             matches!(state.flight, Some(Flight::Gather { .. })) && state.is_complete(&self.limits);
-        if state.driver.is_none() || state.driver == Some(slot) || completes {
-            state = self.drive(slot, cx, state);
-            let waiter = state.waiters.get_mut(slot).and_then(Option::as_mut);
-            if let Some(result) = waiter.and_then(|waiter| waiter.result.take()) {
-                return Poll::Ready(result);
+        let summoned = match state.driver {
+            Driver::Task => completes.then(|| state.task.clone()).flatten(),
+            _ if state.is_alone() => {
+                state.driver = Driver::Waiter(slot);
+                state = self.drive(Driver::Waiter(slot), cx, state);
+                None
             }
-        }
-        Poll::Pending
+            _ => state.summon(),
+        };
+        let waiter = state.waiters.get_mut(slot).and_then(Option::as_mut);
+        let result = waiter.and_then(|waiter| waiter.result.take());
+        drop(state);
+        wake(summoned);
+        result.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Polls the commit on, and starts the next ones.
-    fn drive<'a>(&'a self, slot: usize, cx: &mut Context<'_>, mut state: Guard<'a>) -> Guard<'a> {
+    fn drive<'a>(&'a self, me: Driver, cx: &mut Context<'_>, mut state: Guard<'a>) -> Guard<'a> {
         loop {
-            // Whoever polls looks for work afterwards.
+            // Whoever polls looks afterwards who is to go on.
             if state.polling {
                 return state;
             }
+            if me != Driver::Task && (state.driver != me || !state.is_alone()) {
+                let task = state.summon();
+                drop(state);
+                wake(task);
+                return self.state.lock();
+            }
             let Some(mut flight) = state.flight.take().or_else(|| self.depart(&mut state)) else {
-                state.driver = None;
-                return state;
+                state.driver = Driver::Nobody;
+                let task = if state.closed && me != Driver::Task { state.task.clone() } else { None };
+                drop(state);
+                wake(task);
+                return self.state.lock();
             };
-            state.driver = Some(slot);
             state.polling = true;
             // A batch that has just left made room.
             let next = state.let_in();
@@ -351,7 +398,10 @@ impl<D: Device> Group<D> {
                 }
                 Poll::Pending => {
                     state.flight = Some(flight);
-                    return state;
+                    // Somebody came meanwhile: the task has to leave its waker with the commit.
+                    if state.driver == me && (me == Driver::Task || state.is_alone()) {
+                        return state;
+                    }
                 }
                 Poll::Ready(None) => state.flight = Some(self.start(&mut state)),
                 Poll::Ready(Some(done)) => {
@@ -513,28 +563,24 @@ impl State {
         } else {
             self.queue.retain(|queued| *queued != slot);
         }
-        if self.driver == Some(slot) {
-            wakers.extend(self.hand_over());
+        if self.driver == Driver::Waiter(slot) {
+            self.driver = Driver::Nobody;
+            if self.flight.is_some() || self.has_work() {
+                wakers.extend(self.summon());
+            }
         }
         wakers
     }
 
-    /// Makes another waiter the driver.
-    fn hand_over(&mut self) -> Option<Waker> {
-        self.driver = None;
-        if self.flight.is_none() && !self.has_work() {
-            return None;
-        }
-        let candidate = |waiter: &Option<Waiter>| {
-            waiter.as_ref().filter(|waiter| waiter.result.is_none()).and_then(|waiter| waiter.waker.clone())
-        };
-        let (slot, waker) = self
-            .waiters
-            .iter()
-            .enumerate()
-            .find_map(|(slot, waiter)| candidate(waiter).map(|waker| (slot, waker)))?;
-        self.driver = Some(slot);
-        Some(waker)
+    /// Whether nobody but one waits, for anything.
+    fn is_alone(&self) -> bool {
+        self.waiters.len() - self.free.len() <= 1
+    }
+
+    /// Makes the task the driver. Returns its waker; a task that was never polled looks by itself.
+    fn summon(&mut self) -> Option<Waker> {
+        self.driver = Driver::Task;
+        self.task.clone()
     }
 
     /// Tells the waiters how their commit ended. Returns who has to be woken.

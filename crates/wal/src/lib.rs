@@ -1,7 +1,8 @@
 //! A write-ahead log: what it acknowledged is there after a crash, in order and once.
 //!
 //! A [`Wal`] is a directory of segments of fixed size. Appends that arrive while a commit runs share the next one: one write
-//! and one sync for all of them. Nothing runs in the background, except that [`Durability::Relaxed`] has a task that syncs.
+//! and one sync for all of them. A task of the log carries out the commits that several appends wait for; [`Durability::Relaxed`]
+//! has another one that syncs. Both end with the log.
 //!
 //! Modules, in reading order:
 //!

@@ -84,13 +84,19 @@ fn group(device: &Arc<Model>, pending_bytes_max: usize) -> Arc<Group<Model>> {
     Arc::new(Group::new(Arc::clone(device), limits, 1).unwrap())
 }
 
+/// The log's task. Ends when the group is abandoned.
+fn task(group: &Arc<Group<Model>>) -> thread::JoinHandle<()> {
+    let group = Arc::clone(group);
+    thread::spawn(move || block_on(group.serve()))
+}
+
 async fn append(group: &Group<Model>) -> Result<u64, WalError> {
     let push = |batch: &mut BatchBuilder| batch.push(0, 0, b"data");
     group.append(1, record_bytes(4), push).await
 }
 
 fn check(mut model: loom::model::Builder, run: impl Fn() + Sync + Send + 'static) {
-    model.preemption_bound = model.preemption_bound.or(Some(3));
+    model.preemption_bound = model.preemption_bound.or(Some(2));
     model.check(run);
 }
 
@@ -99,19 +105,18 @@ fn loom_every_append_is_committed_once_and_in_order() {
     check(loom::model::Builder::new(), || {
         let device = Model::new(usize::MAX);
         let group = group(&device, 4096);
+        let task = task(&group);
         let other = Arc::clone(&group);
         let appender = thread::spawn(move || block_on(append(&other)).unwrap());
         // Two commits are enough for two appends.
-        let completer = Arc::clone(&device);
-        let completions = thread::spawn(move || {
-            completer.let_one_end();
-            completer.let_one_end();
-        });
+        device.let_one_end();
+        device.let_one_end();
         let mine = block_on(append(&group)).unwrap();
         let theirs = appender.join().unwrap();
-        completions.join().unwrap();
         assert_ne!(mine, theirs);
         assert_eq!(device.committed(), [1, 2]);
+        group.abandon();
+        task.join().unwrap();
     });
 }
 
@@ -120,6 +125,7 @@ fn loom_a_dropped_driver_hands_over() {
     check(loom::model::Builder::new(), || {
         let device = Model::new(usize::MAX);
         let group = group(&device, 4096);
+        let task = task(&group);
         let other = Arc::clone(&group);
         let appender = thread::spawn(move || block_on(append(&other)).unwrap());
         // Polled once, and dropped as driver or as follower.
@@ -134,6 +140,8 @@ fn loom_a_dropped_driver_hands_over() {
         // What was dropped is carried out by whoever comes next, and not lost.
         block_on(group.run(Errand::default())).unwrap();
         assert_eq!(device.committed(), [1, 2]);
+        group.abandon();
+        task.join().unwrap();
     });
 }
 
@@ -143,6 +151,7 @@ fn loom_who_finds_no_room_waits_and_is_let_in() {
         let device = Model::new(usize::MAX);
         // Room for one record.
         let group = group(&device, record_bytes(4));
+        let task = task(&group);
         let other = Arc::clone(&group);
         let appender = thread::spawn(move || block_on(append(&other)).unwrap());
         device.let_one_end();
@@ -151,6 +160,8 @@ fn loom_who_finds_no_room_waits_and_is_let_in() {
         let theirs = appender.join().unwrap();
         assert_eq!(mine + theirs, 3);
         assert_eq!(device.committed(), [1, 2]);
+        group.abandon();
+        task.join().unwrap();
     });
 }
 
@@ -159,6 +170,7 @@ fn loom_everybody_hears_of_a_broken_device() {
     check(loom::model::Builder::new(), || {
         let device = Model::new(0);
         let group = group(&device, 4096);
+        let task = task(&group);
         let other = Arc::clone(&group);
         let appender = thread::spawn(move || block_on(append(&other)));
         device.let_one_end();
@@ -166,5 +178,28 @@ fn loom_everybody_hears_of_a_broken_device() {
         assert!(appender.join().unwrap().is_err());
         assert!(block_on(append(&group)).is_err());
         assert!(device.committed().is_empty());
+        group.abandon();
+        task.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_nobody_waits_for_an_append_that_is_not_polled() {
+    check(loom::model::Builder::new(), || {
+        let device = Model::new(usize::MAX);
+        let group = group(&device, 4096);
+        let task = task(&group);
+        // Polled once, and then kept without being polled, as by a branch of `select!` that lost.
+        let mut kept = Box::pin(append(&group));
+        let _ = kept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let other = Arc::clone(&group);
+        let appender = thread::spawn(move || block_on(append(&other)).unwrap());
+        device.let_one_end();
+        device.let_one_end();
+        appender.join().unwrap();
+        assert_eq!(device.committed(), [1, 2]);
+        drop(kept);
+        group.abandon();
+        task.join().unwrap();
     });
 }

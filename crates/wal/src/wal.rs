@@ -34,6 +34,8 @@ pub struct Wal {
     group: Arc<Group<Log>>,
     log: Arc<Log>,
     recovery: Report,
+    /// Commits what several wait for. Ends when the log is closed or dropped.
+    committer: JoinHandle<()>,
     /// Syncs what was acknowledged without a sync. Ends when the log is closed or dropped.
     syncer: Option<(Arc<Notify>, JoinHandle<()>)>,
 }
@@ -130,6 +132,10 @@ impl Wal {
         };
         let next = log.published.lock().next_sequence;
         let group = Arc::new(Group::new(Arc::clone(&log), limits, next)?);
+        let committer = runtime()?.spawn({
+            let group = Arc::clone(&group);
+            async move { group.serve().await }
+        });
         let syncer = match log.config.durability {
             Durability::Relaxed(interval) => {
                 let (group, unsynced) = (Arc::clone(&group), Arc::new(Notify::new()));
@@ -138,7 +144,7 @@ impl Wal {
             }
             _ => None,
         };
-        Ok(Self { group, log, recovery, syncer })
+        Ok(Self { group, log, recovery, committer, syncer })
     }
 
     /// What was found when the log was opened.
@@ -366,6 +372,7 @@ impl Drop for Wal {
         }
         // Readers may live longer, and must not keep the log locked.
         self.group.abandon();
+        self.committer.abort();
         self.log.release();
     }
 }

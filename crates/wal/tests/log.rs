@@ -4,6 +4,7 @@
 use rustfs_rio_engine::{Engine, EngineConfig};
 use rustfs_rio_wal::{Durability, SegmentState, Tail, Wal, WalConfig, WalEntry, WalError, inspect};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Waker};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
@@ -258,4 +259,17 @@ async fn the_last_sequence_is_the_end() {
     let wal = Wal::open(&engine, &path, small()).await.unwrap();
     assert_eq!(read_all(&wal, u64::MAX - 2).await.len(), 2);
     assert!(matches!(wal.append(b"c").await, Err(WalError::SequenceOverflow)));
+}
+
+#[tokio::test]
+async fn an_append_that_is_kept_and_not_polled_keeps_nobody_waiting() {
+    let (_dir, path) = place();
+    let wal = Wal::create(&engine(), &path, small()).await.unwrap();
+    let mut kept = Box::pin(wal.append(b"first"));
+    assert!(kept.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Each of these waits for the commit that only the kept one has polled so far.
+    assert_eq!(wal.append(b"second").await.unwrap(), 2);
+    wal.flush().await.unwrap();
+    assert_eq!(kept.await.unwrap(), 1);
+    wal.close().await.unwrap();
 }
