@@ -25,6 +25,11 @@ pub(crate) async fn create(
         Found::Directory => {}
         Found::Other => return Err(WalError::NotALog { path, reason: "it is no directory" }),
     }
+    if directory.list().await?.iter().all(|name| name != CONTROL_NAME)
+        && !survey::read_headers(&engine, &directory).await?.is_empty()
+    {
+        return Err(WalError::damaged(&path, Damage::Control));
+    }
     let options = OpenOptions::new().read(true).write(true).create(true).mode(0o600);
     let file = engine.open(directory.join(CONTROL_NAME), &options).await?;
     if !directory.lock(&file)? {
