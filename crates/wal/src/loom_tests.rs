@@ -146,6 +146,28 @@ fn loom_a_dropped_driver_hands_over() {
 }
 
 #[test]
+fn loom_a_commit_that_expects_others_starts_without_them_too() {
+    check(loom::model::Builder::new(), || {
+        let device = Model::new(usize::MAX);
+        let group = group(&device, 4096);
+        let other = Arc::clone(&group);
+        // The commit after one that two were in, or one was in and one waited for, expects two; here the second one may come
+        // before, while or after it gathers.
+        let appender = thread::spawn(move || {
+            let first = block_on(append(&other)).unwrap();
+            (first, block_on(append(&other)).unwrap())
+        });
+        for _ in 0..4 {
+            device.let_one_end();
+        }
+        let mine = block_on(append(&group)).unwrap();
+        let (first, second) = appender.join().unwrap();
+        assert!(first < second && mine != first && mine != second);
+        assert_eq!(device.committed(), [1, 2, 3]);
+    });
+}
+
+#[test]
 fn loom_who_finds_no_room_waits_and_is_let_in() {
     check(loom::model::Builder::new(), || {
         let device = Model::new(usize::MAX);

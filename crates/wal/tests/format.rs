@@ -172,6 +172,9 @@ fn golden_draft_record_is_read() {
     assert_eq!((record.sequence, record.seconds, record.data, used), (1, 1, &b"z"[..], 21));
     assert_eq!(draft::decode(&bytes[21..], 1), Err(DraftError::TooShort { have: 3 }));
     assert_eq!(draft::decode(&bytes[..20], 0), Err(DraftError::Truncated { stated: 1, have: 0 }));
+    let mut empty = bytes;
+    empty[16] = 0;
+    assert_eq!(draft::decode(&empty, 0), Err(DraftError::Empty { sequence: 1 }));
     assert_eq!(draft::decode(&bytes, 1), Err(DraftError::OutOfOrder { before: 1, found: 1 }));
 }
 

@@ -34,6 +34,12 @@ pub enum DraftError {
         /// Bytes left.
         have: usize,
     },
+    /// A record without data, which a log does not take.
+    #[error("record {sequence} has no data, and a log takes no empty records")]
+    Empty {
+        /// Its sequence.
+        sequence: u64,
+    },
     /// The draft numbered records from 1, one by one.
     #[error("sequence {found} follows {before}; the file is damaged or not a draft log")]
     OutOfOrder {
@@ -57,6 +63,9 @@ pub fn decode(bytes: &[u8], before: u64) -> Result<(DraftRecord<'_>, usize), Dra
     let found = u64_at(bytes, 0);
     if before.checked_add(1) != Some(found) {
         return Err(DraftError::OutOfOrder { before, found });
+    }
+    if u32_at(bytes, 16) == 0 {
+        return Err(DraftError::Empty { sequence: found });
     }
     let (seconds, stated) = (u64_at(bytes, 8), u32_at(bytes, 16));
     let end = DRAFT_HEADER_BYTES + stated as usize;
