@@ -150,6 +150,7 @@ fn loom_a_commit_that_expects_others_starts_without_them_too() {
     check(loom::model::Builder::new(), || {
         let device = Model::new(usize::MAX);
         let group = group(&device, 4096);
+        let task = task(&group);
         let other = Arc::clone(&group);
         // The commit after one that two were in, or one was in and one waited for, expects two; here the second one may come
         // before, while or after it gathers.
@@ -164,6 +165,8 @@ fn loom_a_commit_that_expects_others_starts_without_them_too() {
         let (first, second) = appender.join().unwrap();
         assert!(first < second && mine != first && mine != second);
         assert_eq!(device.committed(), [1, 2, 3]);
+        group.abandon();
+        task.join().unwrap();
     });
 }
 
