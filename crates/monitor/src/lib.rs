@@ -1,0 +1,38 @@
+//! What an I/O service does, and what is about to go wrong: recording, live numbers, history, trends and alerts.
+//!
+//! Modules, in reading order:
+//!
+//! * `operation`: the closed sets of what is recorded. `buckets`, [`Histogram`]: distributions that merge exactly.
+//! * [`Recorder`], [`Snapshot`]: counting on the hot path, and differences between two moments. [`Clock`]: its clock.
+//!
+//! Invariants:
+//!
+//! * Recording takes no lock and, after the first operation of a kind on a thread, allocates nothing.
+//! * Percentiles over threads, paths or time come from merged histograms and keep the error of one, at most 1/64.
+//! * Everything but [`Clock`] takes the time as an argument, so that tests run hours in milliseconds.
+//! * No input ends the process: numbers that are not finite are refused, clocks may jump, files may be damaged.
+//!
+//! ```
+//! use rustfs_rio_monitor::{Ended, FileClass, Key, Operation, Path, Recorder};
+//! use std::time::Duration;
+//!
+//! let recorder = Recorder::new();
+//! let before = recorder.snapshot();
+//! let key = Key::new(Operation::Read, Path::Ring, FileClass::Data);
+//! recorder.record(key, Ended::well(4096), Duration::from_micros(80));
+//! let reads = recorder.snapshot().since(&before).operation(Operation::Read);
+//! assert_eq!((reads.operations, reads.bytes), (1, 4096));
+//! assert!(reads.latency.quantile(0.99).abs_diff(Duration::from_micros(80)) <= Duration::from_micros(80) / 64);
+//! ```
+#![forbid(unsafe_code)]
+
+mod buckets;
+mod clock;
+mod histogram;
+mod operation;
+mod recorder;
+
+pub use clock::{Clock, Ticks};
+pub use histogram::{Histogram, HistogramError};
+pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
+pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};
