@@ -45,11 +45,16 @@ impl Cell {
     #[inline]
     pub(super) fn count(&self, writer: Writer, bytes: u64, failed: bool) {
         writer.add(&self.operations, 1);
-        if bytes > 0 {
-            writer.add(&self.bytes, bytes);
-        }
+        self.move_bytes(writer, bytes);
         if failed {
             writer.add(&self.errors, 1);
+        }
+    }
+
+    #[inline]
+    pub(super) fn move_bytes(&self, writer: Writer, bytes: u64) {
+        if bytes > 0 {
+            writer.add(&self.bytes, bytes);
         }
     }
 

@@ -145,19 +145,21 @@ impl Recorder {
         self.put(key, ended, u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX), 1);
     }
 
-    /// Records operations that were not timed.
+    /// Records an operation that was not timed.
     pub fn count(&self, key: Key, ended: Ended) {
         self.put(key, ended, 0, 0);
     }
 
+    /// Adds bytes of an operation that is recorded elsewhere.
+    pub fn add_bytes(&self, key: Key, bytes: u64) {
+        if let Some((cell, writer)) = self.cell(key) {
+            cell.move_bytes(writer, bytes);
+        }
+    }
+
     #[inline]
     fn put(&self, key: Key, ended: Ended, nanos: u64, weight: u64) {
-        let Some((stripe, writer)) = self.stripe() else { return };
-        let Some(place) = stripe.cells.get(key.index()) else { return };
-        let cell = match place.get() {
-            Some(cell) => cell,
-            None => make_cell(place),
-        };
+        let Some((cell, writer)) = self.cell(key) else { return };
         cell.count(writer, ended.bytes, ended.error.is_some());
         if weight > 0 {
             cell.time(writer, nanos, weight);
@@ -165,6 +167,17 @@ impl Recorder {
         if let Some(class) = ended.error {
             self.note_error(key.operation, class);
         }
+    }
+
+    #[inline]
+    fn cell(&self, key: Key) -> Option<(&Cell, Writer)> {
+        let (stripe, writer) = self.stripe()?;
+        let place = stripe.cells.get(key.index())?;
+        let cell = match place.get() {
+            Some(cell) => cell,
+            None => make_cell(place),
+        };
+        Some((cell, writer))
     }
 
     #[cold]

@@ -103,7 +103,7 @@ impl Snapshot {
             (*key, if before > *count { *count } else { count - before })
         });
         Self {
-            cells: cells.filter(|(_, totals)| totals.operations > 0 || !totals.latency.is_empty()).collect(),
+            cells: cells.filter(|(_, totals)| *totals != none).collect(),
             errors: errors.filter(|(_, count)| *count > 0).collect(),
         }
     }
