@@ -1,4 +1,5 @@
 //! What recording costs where an operation is cheapest: reads of 4 KiB from the page cache, with a recorder and without, in turns.
+//! A second engine without one shows how much of a difference is the machine's.
 //!
 //! `cargo run --release -p rustfs-rio-engine --example recording_cost`
 
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 
 const BLOCK: u64 = 4096;
 const BLOCKS: u64 = 16_384;
-const ROUNDS: usize = 25;
-const PASS: Duration = Duration::from_millis(300);
+const ROUNDS: usize = 101;
+const PASS: Duration = Duration::from_millis(80);
 
 /// Operations per second of `tasks` tasks that read random blocks.
 async fn pass(file: &File, tasks: u64) -> Result<f64, Box<dyn std::error::Error>> {
@@ -24,7 +25,7 @@ async fn pass(file: &File, tasks: u64) -> Result<f64, Box<dyn std::error::Error>
                 let mut random = (task + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
                 let mut buffer = Vec::with_capacity(BLOCK as usize);
                 let mut done = 0u64;
-                while done % 64 != 0 || start.elapsed() < PASS {
+                while !done.is_multiple_of(64) || start.elapsed() < PASS {
                     random ^= random << 13;
                     random ^= random >> 7;
                     random ^= random << 17;
@@ -54,27 +55,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("rio-recording-cost-{}", std::process::id()));
     std::fs::write(&path, vec![5; (BLOCK * BLOCKS) as usize])?;
     let recorder = Arc::new(Recorder::new());
-    let without = Engine::new(EngineConfig::default())?;
-    let with =
-        Engine::new(EngineConfig { recorder: Some(Arc::clone(&recorder)), ..EngineConfig::default() })?;
-    let options = OpenOptions::new().read(true);
-    let files = [without.open(&path, &options).await?, with.open(&path, &options).await?];
+    let engine = |recorder: Option<&Arc<Recorder>>| {
+        Engine::new(EngineConfig { recorder: recorder.cloned(), ..EngineConfig::default() })
+    };
+    let engines = [engine(None)?, engine(Some(&recorder))?, engine(None)?];
+    let mut files = Vec::new();
+    for engine in &engines {
+        files.push(engine.open(&path, &OpenOptions::new().read(true)).await?);
+    }
     std::fs::remove_file(&path)?;
     for tasks in [1, 32] {
-        let mut ratios = Vec::with_capacity(ROUNDS);
-        let mut rates = [Vec::new(), Vec::new()];
+        let mut base = Vec::new();
+        let mut ratios = [const { Vec::new() }; 3];
         for round in 0..ROUNDS {
-            let mut pair = [0.0; 2];
-            // Who is first changes, so that a drift of the machine's favours neither.
-            for turn in [round % 2, 1 - round % 2] {
-                pair[turn] = pass(&files[turn], tasks).await?;
-                rates[turn].push(pair[turn]);
+            let mut rates = [0.0; 3];
+            // Who is first changes, so that a drift of the machine's favours none.
+            for turn in 0..3 {
+                let who = (round + turn) % 3;
+                rates[who] = pass(&files[who], tasks).await?;
             }
-            ratios.push(pair[1] / pair[0]);
+            ratios.iter_mut().zip(rates).for_each(|(ratios, rate)| ratios.push(rate / rates[0]));
+            base.push(rates[0]);
         }
-        let [off, on] = rates.each_mut().map(|rates| median(rates));
-        let kept = median(&mut ratios);
-        println!("{tasks:>2} tasks: off {off:>9.0} ops/s, on {on:>9.0} ops/s, median of ratios {kept:.4}");
+        let [_, on, control] = ratios.each_mut().map(|ratios| median(ratios));
+        println!(
+            "{tasks:>2} tasks: {:>9.0} ops/s without; with a recorder {on:.4} of it, control without {control:.4}",
+            median(&mut base)
+        );
     }
     let reads = recorder.snapshot().operation(Operation::Read);
     let quantile = |share| reads.latency.quantile(share);

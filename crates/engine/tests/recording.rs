@@ -1,5 +1,7 @@
 //! Each operation is recorded once, where it ended, with its bytes, its class and its error.
 
+#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
 use rustfs_rio_engine::monitor::{ErrorClass, FileClass, Key, Operation, Path, Recorder, Snapshot};
 use rustfs_rio_engine::sim::{self, SimDisk};
 use rustfs_rio_engine::{Backend, Engine, EngineConfig, OpenOptions, RingUse};

@@ -8,6 +8,7 @@
 //! service with 16 threads and ten kinds of operation in use holds 1.5 MiB. The bound, every kind on every stripe, is 96 MiB.
 
 mod cell;
+mod sampling;
 mod snapshot;
 mod thread;
 
@@ -75,30 +76,19 @@ impl Ended {
     }
 }
 
-struct Stripes(Box<[OnceLock<Box<Stripe>>]>);
+/// All stripes, in one piece: an index away, without another pointer to follow. Some 170 KiB.
+struct Stripes(Box<[Stripe]>);
 
 impl Default for Stripes {
     fn default() -> Self {
-        Self((0..=thread::SHARED).map(|_| OnceLock::new()).collect())
+        let stripe = |_| Stripe { cells: [const { OnceLock::new() }; Key::COUNT] };
+        Self((0..=thread::SHARED).map(stripe).collect())
     }
 }
 
 #[repr(align(128))]
 struct Stripe {
-    sampling: Sampling,
     cells: [OnceLock<Box<Cell>>; Key::COUNT],
-}
-
-/// Which operation of the owner is timed next.
-struct Sampling {
-    /// Operations until then.
-    left: AtomicU64,
-    /// Operations that the next one stands for.
-    weight: AtomicU64,
-    /// When the last one was timed.
-    last: AtomicU64,
-    /// State of the random number generator.
-    random: AtomicU64,
 }
 
 impl Recorder {
@@ -123,14 +113,11 @@ impl Recorder {
     /// Starts an operation on the calling task; it is timed if its turn has come.
     #[inline]
     pub fn start_short(&self) -> Timer {
-        let Some((stripe, Writer::Owner)) = self.stripe() else { return self.start() };
-        let left = stripe.sampling.left.load(Ordering::Relaxed);
-        if left > 1 {
-            stripe.sampling.left.store(left - 1, Ordering::Relaxed);
+        if sampling::skips() {
             return Timer { start: Ticks(0), weight: 0 };
         }
         let now = self.clock.now();
-        Timer { start: now, weight: stripe.sampling.turn(&self.clock, now) }
+        Timer { start: now, weight: sampling::turn(&self.clock, now, thread::stripe()) }
     }
 
     /// Records the end of an operation that was started before.
@@ -171,7 +158,9 @@ impl Recorder {
 
     #[inline]
     fn cell(&self, key: Key) -> Option<(&Cell, Writer)> {
-        let (stripe, writer) = self.stripe()?;
+        let number = thread::stripe();
+        let writer = if number == thread::SHARED { Writer::Many } else { Writer::Owner };
+        let stripe = self.stripes.0.get(number)?;
         let place = stripe.cells.get(key.index())?;
         let cell = match place.get() {
             Some(cell) => cell,
@@ -188,22 +177,11 @@ impl Recorder {
         }
     }
 
-    #[inline]
-    fn stripe(&self) -> Option<(&Stripe, Writer)> {
-        let number = thread::stripe();
-        let place = self.stripes.0.get(number)?;
-        let writer = if number == thread::SHARED { Writer::Many } else { Writer::Owner };
-        match place.get() {
-            Some(stripe) => Some((stripe, writer)),
-            None => Some((make_stripe(place, number), writer)),
-        }
-    }
-
     /// Everything recorded so far. Operations that end meanwhile may be in it or not.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
-        for stripe in self.stripes.0.iter().filter_map(OnceLock::get) {
+        for stripe in &self.stripes.0 {
             for (key, place) in Key::all().zip(&stripe.cells) {
                 if let Some(cell) = place.get() {
                     cell.read(snapshot.cells.entry(key).or_default());
@@ -227,51 +205,8 @@ fn make_cell(place: &OnceLock<Box<Cell>>) -> &Cell {
     place.get_or_init(|| Box::new(Cell::new()))
 }
 
-#[cold]
-fn make_stripe(place: &OnceLock<Box<Stripe>>, number: usize) -> &Stripe {
-    place.get_or_init(|| Box::new(Stripe::new(number)))
-}
-
-impl Stripe {
-    fn new(number: usize) -> Self {
-        let sampling = Sampling {
-            left: AtomicU64::new(0),
-            weight: AtomicU64::new(1),
-            last: AtomicU64::new(0),
-            // Any odd number does; threads should not sample in step.
-            random: AtomicU64::new((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
-        };
-        Self { sampling, cells: [const { OnceLock::new() }; Key::COUNT] }
-    }
-}
-
-impl Sampling {
-    /// The weight of the operation that starts now; decides which one is next.
-    fn turn(&self, clock: &Clock, now: Ticks) -> u32 {
-        let weight = self.weight.load(Ordering::Relaxed);
-        let elapsed = clock.nanos(Ticks(self.last.load(Ordering::Relaxed)), now);
-        let gap = if elapsed / weight.max(1) >= SLOW_NANOS { 1 } else { self.random_gap() };
-        self.last.store(now.0, Ordering::Relaxed);
-        self.weight.store(gap, Ordering::Relaxed);
-        self.left.store(gap, Ordering::Relaxed);
-        u32::try_from(weight).unwrap_or(u32::MAX)
-    }
-
-    /// 1 to twice the interval less one, evenly, so that no period of the caller's can fall in step with it. The generator is
-    /// Marsaglia's xorshift64 (Journal of Statistical Software 8, 14).
-    fn random_gap(&self) -> u64 {
-        let mut random = self.random.load(Ordering::Relaxed);
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        self.random.store(random, Ordering::Relaxed);
-        1 + (random >> 32) % u64::from(2 * SAMPLING_INTERVAL - 1)
-    }
-}
-
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let stripes = self.stripes.0.iter().filter(|stripe| stripe.get().is_some()).count();
-        f.debug_struct("Recorder").field("stripes", &stripes).finish_non_exhaustive()
+        f.debug_struct("Recorder").finish_non_exhaustive()
     }
 }
