@@ -4,6 +4,7 @@
 //!
 //! * `operation`: the closed sets of what is recorded. `buckets`, [`Histogram`]: distributions that merge exactly.
 //! * [`Recorder`], [`Snapshot`]: counting on the hot path, and differences between two moments. [`Clock`]: its clock.
+//! * [`RealTimeStats`], [`SystemSample`]: the numbers of one interval; what the process and the machine use.
 //!
 //! Invariants:
 //!
@@ -31,8 +32,12 @@ mod clock;
 mod histogram;
 mod operation;
 mod recorder;
+mod stats;
+mod system;
 
 pub use clock::{Clock, Ticks};
 pub use histogram::{Histogram, HistogramError};
 pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
 pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};
+pub use stats::{Gauges, RealTimeStats};
+pub use system::{Disks, Pressure, SystemSample};
