@@ -5,6 +5,7 @@
 //! * `operation`: the closed sets of what is recorded. `buckets`, [`Histogram`]: distributions that merge exactly.
 //! * [`Recorder`], [`Snapshot`]: counting on the hot path, and differences between two moments. [`Clock`]: its clock.
 //! * [`RealTimeStats`], [`SystemSample`]: the numbers of one interval; what the process and the machine use.
+//! * [`METRICS`]: the table of what is watched. [`Watch`]: findings in an interval's numbers. [`AlertBook`]: which of them are news.
 //!
 //! Invariants:
 //!
@@ -27,17 +28,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alert;
 mod buckets;
 mod clock;
 mod histogram;
+mod metric;
 mod operation;
 mod recorder;
+mod robust;
 mod stats;
 mod system;
+mod watch;
 
+pub use alert::{Alert, AlertBook, AlertSeverity, Category, Change, Finding};
 pub use clock::{Clock, Ticks};
 pub use histogram::{Histogram, HistogramError};
+pub use metric::{METRICS, Metric, Scale, Worse};
 pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
 pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};
 pub use stats::{Gauges, RealTimeStats};
 pub use system::{Disks, Pressure, SystemSample};
+pub use watch::{Targets, Watch};
