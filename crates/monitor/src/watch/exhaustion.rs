@@ -3,7 +3,9 @@
 use crate::robust::{self, Line};
 use std::collections::VecDeque;
 
-/// Values of the short view; a slow leak shows in the long one, which has five times as many, in means of five.
+/// Values of the views. A fast leak shows in the first, a slow one in the last, which covers five times the second in means of
+/// five.
+const FIRST: usize = 24;
 const SHORT: usize = 60;
 const LONG_STEP: usize = 5;
 /// Normal score from which a rise is no chance, after correction for autocorrelation.
@@ -41,17 +43,16 @@ impl ExhaustionWatch {
             return Some(Exhaustion { intervals_left: 0.0, growth: 0.0 });
         }
         let values: Vec<f64> = self.values.iter().copied().collect();
-        let short = values.get(values.len().saturating_sub(SHORT)..).unwrap_or_default();
+        let latest = |count: usize| values.get(values.len().saturating_sub(count)..).unwrap_or_default();
         let long: Vec<f64> = values
             .rchunks_exact(LONG_STEP)
             .rev()
             .map(|part| part.iter().sum::<f64>() / part.len() as f64)
             .collect();
-        // Half a window says too little about whether growth goes on.
-        let views = [(short, 1.0), (&long[..], LONG_STEP as f64)];
+        let views = [(latest(FIRST), 1.0), (latest(SHORT), 1.0), (&long[..], LONG_STEP as f64)];
         views
             .into_iter()
-            .filter(|(view, _)| view.len() >= SHORT / 2)
+            .filter(|(view, _)| view.len() >= FIRST)
             .filter(|(view, step)| self.leaves_its_range(view, *step as usize))
             .find_map(|(view, step)| foresee(view, step, share).filter(|_| !self.slows_down(view, step)))
     }

@@ -14,8 +14,8 @@ const PAST: usize = 300;
 /// Values before anything is judged.
 const WARM_UP: usize = 30;
 /// Distance from the median, in standard deviations, of a value that is far outside: chance does it twice in a row once in
-/// 10^17 values.
-const FAR: f64 = 6.0;
+/// 10^13 independent values.
+const FAR: f64 = 5.0;
 /// The same for a single value that is reported on its own.
 const EXTREME: f64 = 15.0;
 /// What a value must exceed to add to the cumulative sum, how much one value may add at most, and the sum that is a shift, all in
@@ -24,6 +24,10 @@ const EXTREME: f64 = 15.0;
 const ALLOWANCE: f64 = 1.0;
 const GAIN_MAX: f64 = 4.0;
 const SUM: f64 = 9.0;
+/// Values before the latest one that have to matter together with it.
+const RECENT: usize = 4;
+/// Values in a row that end a shift.
+const BACK: u32 = 3;
 /// Values learnt between two looks at the past.
 const REFRESH: u32 = 8;
 /// Values outside their past after which they are the new past.
@@ -59,11 +63,46 @@ pub(crate) struct LevelWatch {
     past: VecDeque<f64>,
     /// Values that were suspicious, newest last; they join the past when the suspicion ends without a shift.
     held: VecDeque<f64>,
+    /// The latest values before this one.
+    recent: VecDeque<f64>,
     sum: f64,
     shifted: bool,
+    /// How far the metric had moved when the shift was found.
+    size: f64,
+    /// Values in a row that are half-way back.
+    back: u32,
     outside: u32,
+    spikes: Spikes,
     /// What the past says, and how many values it has learnt since.
     usual: Option<(Usual, u32)>,
+}
+
+/// The highest single value of the last hour: a metric that spikes now and then is not news each time.
+#[derive(Debug, Default)]
+struct Spikes {
+    highest: f64,
+    remembered: u32,
+}
+
+impl Spikes {
+    fn age(&mut self) {
+        self.remembered = self.remembered.saturating_sub(1);
+        if self.remembered == 0 {
+            self.highest = 0.0;
+        }
+    }
+
+    fn note(&mut self, excess: f64) {
+        if excess >= self.highest {
+            self.highest = excess;
+        }
+        self.remembered = ADAPT_AFTER;
+    }
+
+    /// What a spike must exceed to be news.
+    fn limit(&self) -> f64 {
+        1.25 * self.highest
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,38 +124,45 @@ impl LevelWatch {
             return Level::Usual;
         }
         let usual = self.known(metric);
+        self.spikes.age();
         let excess = value - usual.median;
         let score = excess / usual.sigma;
         let signed = |v: f64| metric.restored(if metric.worse == Worse::Lower { -v } else { v });
         let limit = signed(usual.median + usual.limit);
         let report = Excess { usual: signed(usual.median), limit, sigmas: score };
         if self.shifted {
-            return self.stay(value, excess, &usual, report);
+            return self.stay(value, excess, report);
         }
-        self.sum = (self.sum + score.min(GAIN_MAX) - ALLOWANCE).max(0.0);
+        // The bound lets the sum come down again soon after a drift that does not matter.
+        self.sum = (self.sum + score.min(GAIN_MAX) - ALLOWANCE).clamp(0.0, 2.0 * SUM * usual.inflation);
         let matters = self.recent_excess(value, usual.median) >= metric.step();
         let before_was_far = self.held.back().is_some_and(|held| held - usual.median > usual.limit);
         let far = excess > usual.limit;
         if (far && before_was_far) || (matters && self.sum > SUM * usual.inflation) {
             self.shifted = true;
+            self.size = self.recent_excess(value, usual.median).max(metric.step());
+            self.recent.clear();
             self.hold(value);
             return Level::Shifted(report);
         }
-        if far || self.sum > 0.5 * SUM * usual.inflation {
+        self.remember(value);
+        // A drift that does not matter belongs to the past, or it would grow until it does.
+        if far || (matters && self.sum > 0.5 * SUM * usual.inflation) {
             self.hold(value);
-            return if excess > usual.extreme { Level::Outlier(report) } else { Level::Suspect };
+            let is_news = self.past.len() >= PAST && excess > usual.extreme.max(self.spikes.limit());
+            self.spikes.note(excess);
+            return if is_news { Level::Outlier(report) } else { Level::Suspect };
         }
         self.forgive();
         self.learn(value);
         Level::Usual
     }
 
-    /// A shift lasts until values come half-way back; a level that stays becomes the usual one.
-    fn stay(&mut self, value: f64, excess: f64, usual: &Usual, report: Excess) -> Level {
-        if excess <= 0.5 * usual.limit {
-            self.shifted = false;
-            self.sum = 0.0;
-            self.outside = 0;
+    /// A shift lasts until some values in a row come half-way back; a level that stays becomes the usual one.
+    fn stay(&mut self, value: f64, excess: f64, report: Excess) -> Level {
+        self.back = if excess <= 0.5 * self.size { self.back + 1 } else { 0 };
+        if self.back >= BACK {
+            (self.shifted, self.sum, self.outside, self.back) = (false, 0.0, 0, 0);
             self.held.clear();
             self.learn(value);
             return Level::Usual;
@@ -126,7 +172,7 @@ impl LevelWatch {
         if self.outside > ADAPT_AFTER {
             self.past = std::mem::take(&mut self.held);
             self.usual = None;
-            (self.shifted, self.sum, self.outside) = (false, 0.0, 0);
+            (self.shifted, self.sum, self.outside, self.back) = (false, 0.0, 0, 0);
             return Level::Usual;
         }
         Level::Shifted(report)
@@ -152,6 +198,7 @@ impl LevelWatch {
         };
         sorted.sort_unstable_by(f64::total_cmp);
         let median = robust::quantile_sorted(&sorted, 0.5);
+        let reach = sorted.last().copied().unwrap_or(median) - median;
         let tail = robust::quantile_sorted(&sorted, 0.98) - median;
         // A past without spread would make anything an outlier.
         let sigma = robust::sigma(&sorted, median).max(metric.step() / 25.0);
@@ -159,15 +206,21 @@ impl LevelWatch {
             median,
             sigma,
             limit: (FAR * sigma).max(1.5 * tail).max(metric.step()),
-            extreme: (EXTREME * sigma).max(4.0 * tail).max(4.0 * metric.step()),
+            extreme: (EXTREME * sigma).max(3.0 * reach).max(4.0 * metric.step()),
             inflation,
         }
     }
 
     /// By how much the last values, taken together, exceed the median.
     fn recent_excess(&self, value: f64, median: f64) -> f64 {
-        let recent: Vec<f64> = self.held.iter().rev().take(4).copied().chain([value]).collect();
-        robust::median(recent) - median
+        robust::median(self.recent.iter().copied().chain([value]).collect()) - median
+    }
+
+    fn remember(&mut self, value: f64) {
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(value);
     }
 
     fn learn(&mut self, value: f64) {
@@ -198,6 +251,7 @@ impl LevelWatch {
     pub(crate) fn interrupt(&mut self) {
         if !self.shifted {
             self.sum = 0.0;
+            self.recent.clear();
             self.forgive();
         }
     }
