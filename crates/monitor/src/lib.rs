@@ -31,6 +31,7 @@
 mod alert;
 mod buckets;
 mod clock;
+mod collector;
 mod histogram;
 mod history;
 mod metric;
@@ -44,6 +45,7 @@ mod watch;
 
 pub use alert::{Alert, AlertBook, AlertSeverity, Category, Change, Finding};
 pub use clock::{Clock, Ticks};
+pub use collector::{Collected, Collector, CollectorConfig, Reading};
 pub use histogram::{Histogram, HistogramError};
 pub use history::{Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Tier};
 pub use metric::{METRICS, Metric, Scale, Worse};

@@ -20,7 +20,7 @@ pub struct SystemSample {
     pub open_files_max: Option<u64>,
     /// Memory that the control group, or else the machine, allows, in bytes.
     pub memory_max: Option<u64>,
-    /// Memory used of that, in bytes, by everything in the control group.
+    /// Memory used of that, in bytes, by everything in the control group; page cache does not count.
     pub memory_used: Option<u64>,
     /// Time that some task waited for I/O, memory or a CPU, in percent of the last 10 s (psi in the kernel's documentation).
     pub pressure: Pressure,
@@ -152,6 +152,18 @@ mod linux {
         Some(sum)
     }
 
+    /// Page cache of the control group, which counts as used there and is given back when memory is short: a service that reads files
+    /// would look full all the time.
+    fn page_cache(directory: &Path, prefix: &str) -> u64 {
+        let stat = std::fs::read_to_string(directory.join("memory.stat")).unwrap_or_default();
+        let value = |line: &str| -> Option<u64> {
+            let (name, value) = line.split_once(' ')?;
+            let is_file = matches!(name.strip_prefix(prefix)?, "inactive_file" | "active_file");
+            is_file.then(|| value.trim().parse().ok()).flatten()
+        };
+        stat.lines().filter_map(value).fold(0, u64::saturating_add)
+    }
+
     /// Memory used by and allowed to the control group, of either version (cgroups(7)). A group without a limit has none.
     fn control_group() -> Option<(u64, u64)> {
         let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -159,15 +171,19 @@ mod linux {
         groups.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':').skip(1);
             let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/'));
-            let (root, used, max) = match controllers {
-                "" => ("/sys/fs/cgroup", "memory.current", "memory.max"),
-                "memory" => ("/sys/fs/cgroup/memory", "memory.usage_in_bytes", "memory.limit_in_bytes"),
+            // Version 1 has sums over descendants under names of their own.
+            let (root, used, max, prefix) = match controllers {
+                "" => ("/sys/fs/cgroup", "memory.current", "memory.max", ""),
+                "memory" => {
+                    ("/sys/fs/cgroup/memory", "memory.usage_in_bytes", "memory.limit_in_bytes", "total_")
+                }
                 _ => return None,
             };
             // Inside a container the group's own directory is mounted at the root.
-            [Path::new(root).join(path), PathBuf::from(root)]
-                .into_iter()
-                .find_map(|directory| Some((number(directory.join(used))?, number(directory.join(max))?)))
+            [Path::new(root).join(path), PathBuf::from(root)].into_iter().find_map(|directory| {
+                let (used, max) = (number(directory.join(used))?, number(directory.join(max))?);
+                Some((used.saturating_sub(page_cache(&directory, prefix)), max))
+            })
         })
     }
 }

@@ -8,6 +8,7 @@
 //! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment; [`ConfigValue`] says where
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
+//! * [`monitor`]: [`AdvancedPerformanceMonitor`], live numbers, history, trends and alerts.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
 //!
 //! ```
@@ -33,6 +34,7 @@ pub mod disk;
 mod environment;
 mod error;
 pub mod io_engine;
+pub mod monitor;
 mod origin;
 pub mod runtime;
 
@@ -40,6 +42,11 @@ pub use disk::{AsyncFile, DiskFile};
 pub use environment::EnvironmentError;
 pub use error::{IoFailure, RuntimeError};
 pub use io_engine::{BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine};
+pub use monitor::{
+    AdvancedPerformanceMonitor, AlertSeverity,
+    OptimizationRecommendation as MonitorOptimizationRecommendation, PerformanceAlert,
+    PerformanceMonitorConfig, PerformanceTrend, RealTimeStats, Recorder, TrendDirection,
+};
 pub use origin::{ConfigValue, Origin};
 pub use runtime::{
     RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, init_runtime, init_runtime_with_config,

@@ -14,8 +14,6 @@ const SCORE_MIN: f64 = 6.0;
 pub(crate) const HORIZON: f64 = 1800.0;
 /// Growth below this share of the growth before is about to end.
 const SLOWER: f64 = 0.7;
-/// A share from which on it is full for all purposes.
-const FULL: f64 = 0.97;
 
 /// A resource that will run out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,19 +25,25 @@ pub(crate) struct Exhaustion {
 }
 
 /// Watches the used share of one resource.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ExhaustionWatch {
+    /// A share from which on the resource counts as full.
+    full: f64,
     values: VecDeque<f64>,
 }
 
 impl ExhaustionWatch {
+    pub(crate) fn new(full: f64) -> Self {
+        Self { full, values: VecDeque::new() }
+    }
+
     pub(crate) fn push(&mut self, share: f64) -> Option<Exhaustion> {
         if self.values.len() >= SHORT * LONG_STEP {
             self.values.pop_front();
         }
         self.values.push_back(share);
         let mut last_two = self.values.iter().rev().take(2);
-        if self.values.len() >= 2 && last_two.all(|share| *share >= FULL) {
+        if self.values.len() >= 2 && last_two.all(|share| *share >= self.full) {
             return Some(Exhaustion { intervals_left: 0.0, growth: 0.0 });
         }
         let values: Vec<f64> = self.values.iter().copied().collect();
@@ -105,7 +109,7 @@ mod tests {
     use super::*;
 
     fn first(values: impl IntoIterator<Item = f64>) -> Option<usize> {
-        let mut watch = ExhaustionWatch::default();
+        let mut watch = ExhaustionWatch::new(0.97);
         values.into_iter().position(|value| watch.push(value).is_some())
     }
 

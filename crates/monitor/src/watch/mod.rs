@@ -17,7 +17,7 @@ use std::time::Duration;
 use target::TargetWatch;
 
 /// Values that the operator wants kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Targets {
     /// 99th percentile of latency at most, in microseconds.
     pub latency_us: Option<f64>,
@@ -25,6 +25,14 @@ pub struct Targets {
     pub iops: Option<f64>,
     /// Bytes per second at least.
     pub throughput_bps: Option<f64>,
+    /// Share of a resource (memory, open files) that may be used, 0 to 1. Default 0.97.
+    pub resource_share: f64,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self { latency_us: None, iops: None, throughput_bps: None, resource_share: 0.97 }
+    }
 }
 
 /// Watches every metric of [`METRICS`]. Takes the time from its caller.
@@ -50,7 +58,7 @@ impl Watch {
         let watched = |metric: &'static Metric| Watched {
             metric,
             level: LevelWatch::default(),
-            exhaustion: metric.name.ends_with("_share").then(ExhaustionWatch::default),
+            exhaustion: metric.name.ends_with("_share").then(|| ExhaustionWatch::new(targets.resource_share)),
             target: targets.of(metric).and_then(TargetWatch::new),
         };
         Self { interval, watched: METRICS.iter().map(watched).collect(), refused: 0 }
