@@ -6,6 +6,8 @@
 //! * [`Recorder`], [`Snapshot`]: counting on the hot path, and differences between two moments. [`Clock`]: its clock.
 //! * [`RealTimeStats`], [`SystemSample`]: the numbers of one interval; what the process and the machine use.
 //! * [`METRICS`]: the table of what is watched. [`Watch`]: findings in an interval's numbers. [`AlertBook`]: which of them are news.
+//! * [`Registry`], trends and forecasts: bounded names. [`History`], [`HistoryFile`]: three tiers of merged samples.
+//! * [`Collector`]: one turn of all of it. [`openmetrics`]: the text that Prometheus scrapes.
 //!
 //! Invariants:
 //!
@@ -32,6 +34,7 @@ mod alert;
 mod buckets;
 mod clock;
 mod collector;
+mod export;
 mod histogram;
 mod history;
 mod metric;
@@ -46,6 +49,7 @@ mod watch;
 pub use alert::{Alert, AlertBook, AlertSeverity, Category, Change, Finding};
 pub use clock::{Clock, Ticks};
 pub use collector::{Collected, Collector, CollectorConfig, Reading};
+pub use export::{CONTENT_TYPE, openmetrics};
 pub use histogram::{Histogram, HistogramError};
 pub use history::{Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Tier};
 pub use metric::{METRICS, Metric, Scale, Worse};

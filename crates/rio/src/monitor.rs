@@ -23,8 +23,8 @@
 mod task;
 
 pub use rustfs_rio_monitor::{
-    AlertSeverity, Category, Change, FileClass, Gauges, HistoryFileError, PerformanceTrend, RealTimeStats,
-    Recorder, RefusedValue, Targets, TrendDirection,
+    AlertSeverity, CONTENT_TYPE, Category, Change, FileClass, Gauges, HistoryFileError, PerformanceTrend,
+    RealTimeStats, Recorder, RefusedValue, Targets, TrendDirection,
 };
 
 use crate::runtime::RuntimeHandle;
@@ -251,6 +251,14 @@ impl AdvancedPerformanceMonitor {
             self.shared.with(|collector| collector.alerts().flat_map(recommendations).collect());
         all.sort_by_key(|recommendation| std::cmp::Reverse(recommendation.priority));
         all
+    }
+
+    /// What Prometheus scrapes, in the OpenMetrics text format; serve it as [`CONTENT_TYPE`]. Counters are those at the end of the
+    /// latest interval.
+    #[must_use]
+    pub fn openmetrics(&self) -> String {
+        // Writing to a string does not fail.
+        self.shared.with(|collector| rustfs_rio_monitor::openmetrics(collector).unwrap_or_default())
     }
 
     /// Takes a value of a metric of the program's own. Refused values are counted and reported by an event; see

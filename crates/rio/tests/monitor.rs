@@ -55,6 +55,8 @@ async fn numbers_are_those_of_the_operations() {
     assert!(busy.memory_usage_bytes > 0 && busy.error_rate == 0.0, "{busy:?}");
     let totals = monitor.recorder().snapshot().totals(|_| true);
     assert_eq!(totals.bytes, 64 * 1024);
+    let page = monitor.openmetrics();
+    assert!(page.contains("rio_operations_total{operation=\"open\"") && page.ends_with("# EOF\n"), "{page}");
     let history = monitor.get_historical_data(Duration::from_secs(60)).await;
     assert!(history.contains(&busy), "{history:?}");
     assert!(runtime.shutdown(DEADLINE).await.is_clean());
