@@ -156,9 +156,15 @@ impl Collector {
         &self.history
     }
 
-    /// Puts back what a history file holds, before the first interval.
-    pub fn restore(&mut self, entries: &[Entry]) {
+    /// Puts back what a history file holds, before the first interval. Returns what is finished with it, for the file.
+    pub fn restore(&mut self, entries: &[Entry]) -> Vec<Entry> {
         entries.iter().for_each(|entry| self.history.restore(entry));
+        self.history.resume()
+    }
+
+    /// Ends the history's open samples, at the end of the program, and returns them for the file.
+    pub fn finish(&mut self) -> Vec<Entry> {
+        self.history.finish()
     }
 
     /// Takes a value of an application's own metric.
@@ -240,6 +246,7 @@ mod tests {
         assert_eq!((*second, alert.metric.as_str()), (152, "p50_latency_us"));
         assert!(!alert.actions.is_empty() && alert.evidence.contains("usual"));
         assert_eq!(collector.alerts().count(), opened.len());
+        assert_eq!(collector.finish().len(), 3);
         let history = collector.history().range(1_000_100, 1_000_200);
         assert_eq!(history.len(), 101);
         assert!(history[100].stats().p50_latency_us > 1.7 * history[0].stats().p50_latency_us);

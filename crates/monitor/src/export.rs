@@ -175,8 +175,7 @@ fn put_histogram(mut encoder: MetricEncoder<'_>, latency: &Histogram) -> Result<
         })
         .collect();
     let count = latency.count();
-    // The largest number stands for infinity there.
-    buckets.push((f64::MAX, count - below));
+    buckets.push((f64::INFINITY, count - below));
     encoder.encode_histogram::<NoLabels>(latency.sum_seconds(), count, &buckets, None)
 }
 

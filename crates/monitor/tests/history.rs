@@ -43,6 +43,9 @@ fn coarser_tiers_are_the_sums_of_finer_ones() {
     let mut history = History::new();
     let mut entries = Vec::new();
     (1..=600).for_each(|second| entries.extend(history.push(&sample(second))));
+    assert_eq!(history.len(), 599 + 59 + 1);
+    entries.extend(history.finish());
+    assert!(history.finish().is_empty());
     let of = |tier| entries.iter().filter(|entry| entry.tier == tier).collect::<Vec<_>>();
     assert_eq!(
         [600, 60, 2],
@@ -61,6 +64,7 @@ fn the_clock_may_jump_and_intervals_may_be_missing() {
     for end in [100, 101, 50, 0, 102, 5_000, u64::MAX / 400, 7] {
         history.push(&sample(end));
     }
+    history.finish();
     let all = history.range(0, u64::MAX);
     assert!(
         all.windows(2).all(|pair| pair[0].end <= pair[1].end),
@@ -69,7 +73,7 @@ fn the_clock_may_jump_and_intervals_may_be_missing() {
     );
     // The step that was open when the gap came is not mixed with what came after it.
     let mut gap = History::new();
-    let entries: Vec<Entry> = [5, 20].into_iter().flat_map(|end| gap.push(&sample(end))).collect();
+    let entries: Vec<Entry> = [5, 20, 31].into_iter().flat_map(|end| gap.push(&sample(end))).collect();
     let tens: Vec<u64> = entries
         .iter()
         .filter(|entry| entry.tier == Tier::TenSeconds)
@@ -79,12 +83,36 @@ fn the_clock_may_jump_and_intervals_may_be_missing() {
 }
 
 #[test]
+fn several_intervals_in_a_second_are_one_sample() {
+    let mut history = History::new();
+    let entries: Vec<Entry> = [7, 7, 7, 8].into_iter().flat_map(|end| history.push(&sample(end))).collect();
+    let seconds: Vec<(u64, u64)> =
+        entries.iter().map(|entry| (entry.sample.end, entry.sample.transfers)).collect();
+    assert_eq!(seconds, [(7, 60)]);
+}
+
+#[test]
+fn a_killed_program_loses_no_coarse_sample() {
+    let mut history = History::new();
+    let written: Vec<Entry> = (1..=299).flat_map(|second| history.push(&sample(second))).collect();
+    // The file holds 298 seconds, 29 samples of ten seconds and none of five minutes.
+    let mut restored = History::new();
+    written.iter().for_each(|entry| restored.restore(entry));
+    assert!(restored.resume().is_empty());
+    let after: Vec<Entry> =
+        [299, 300, 301].into_iter().flat_map(|second| restored.push(&sample(second))).collect();
+    let long = after.iter().find(|entry| entry.tier == Tier::FiveMinutes).unwrap();
+    assert_eq!((long.sample.end, long.sample.transfers), (300, 6000));
+}
+
+#[test]
 fn memory_and_ranges_of_more_than_ninety_days_are_bounded() {
     let mut history = History::new();
     // Five minutes each, so that a hundred days take no minutes here.
     for step in 1..=100 * 288u64 {
         history.push(&Sample { elapsed: Duration::from_secs(300), ..sample(step * 300) });
     }
+    history.finish();
     assert!(history.len() <= 3600 + 8640 + 25_920, "{}", history.len());
     assert!(history.bytes() < 30 << 20, "{} bytes", history.bytes());
     let end = 100 * 86_400;

@@ -89,10 +89,31 @@ impl History {
         Self::default()
     }
 
-    /// Takes in an interval and returns the samples that are finished with it, for a file. An interval that ends before the latest
+    /// Takes in an interval and returns the samples that are finished with it, for a file: a sample is finished when the first
+    /// interval of the next one comes, so that several intervals in one second make one sample. An interval that ends before the latest
     /// one, because the clock was set back, is taken as if it ended with it.
     pub fn push(&mut self, sample: &Sample) -> Vec<Entry> {
-        self.tiers.iter_mut().flat_map(|kept| kept.push(sample.clone())).collect()
+        self.tiers.iter_mut().filter_map(|kept| kept.push(sample.clone())).collect()
+    }
+
+    /// Ends every open step, at the end of the program. What comes afterwards begins new samples.
+    pub fn finish(&mut self) -> Vec<Entry> {
+        let finish = |kept: &mut Kept| kept.open.take().map(|(_, gathered)| kept.finish(gathered));
+        self.tiers.iter_mut().filter_map(finish).collect()
+    }
+
+    /// Completes what was put back: a coarser sample that was open when the program was killed is merged again from its seconds.
+    /// Returns those that are finished.
+    pub fn resume(&mut self) -> Vec<Entry> {
+        let [seconds, coarser @ ..] = &mut self.tiers;
+        let mut entries = Vec::new();
+        for kept in coarser {
+            let missing = seconds.samples.partition_point(|(end, _)| *end <= kept.latest());
+            let samples =
+                seconds.samples.iter().skip(missing).filter_map(|(_, bytes)| Sample::decode(bytes).ok());
+            entries.extend(samples.filter_map(|sample| kept.push(sample)));
+        }
+        entries
     }
 
     /// Puts back what a file holds. Samples may come in any order of tiers, and by time within each.
@@ -134,26 +155,31 @@ impl History {
 }
 
 impl Kept {
-    /// Adds an interval to the open step and returns what is finished: the step before, if this is the first of a new one, and the
-    /// step itself, if it is full.
-    fn push(&mut self, mut sample: Sample) -> impl Iterator<Item = Entry> + use<> {
-        let latest = self.samples.back().map_or(0, |(end, _)| *end);
-        sample.end = sample.end.max(latest);
+    /// Adds an interval to the open step and returns the step before, if this is the first of a new one.
+    fn push(&mut self, mut sample: Sample) -> Option<Entry> {
+        let open_end = self.open.as_ref().map_or(0, |(_, gathered)| gathered.end);
+        sample.end = sample.end.max(open_end).max(self.latest());
         // Ends on a step belong to the step before it: 10 is the end of the first ten seconds.
         let step = sample.end.saturating_sub(1) / self.tier.step().as_secs();
-        let before = match &mut self.open {
+        match &mut self.open {
             Some((open, gathered)) if *open == step => {
                 gathered.merge(&sample);
                 None
             }
-            open => open.replace((step, sample)),
-        };
-        let is_full = |step: u64, end: u64| end >= (step + 1) * self.tier.step().as_secs();
-        let full = self.open.take_if(|(step, gathered)| is_full(*step, gathered.end));
-        let tier = self.tier;
-        let finished = [before, full].map(|open| open.map(|(_, sample)| sample));
-        finished.iter().flatten().for_each(|sample| self.keep(sample));
-        finished.into_iter().flatten().map(move |sample| Entry { tier, sample })
+            open => {
+                let before = open.replace((step, sample));
+                before.map(|(_, gathered)| self.finish(gathered))
+            }
+        }
+    }
+
+    fn finish(&mut self, sample: Sample) -> Entry {
+        self.keep(&sample);
+        Entry { tier: self.tier, sample }
+    }
+
+    fn latest(&self) -> u64 {
+        self.samples.back().map_or(0, |(end, _)| *end)
     }
 
     fn keep(&mut self, sample: &Sample) {

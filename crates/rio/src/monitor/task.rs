@@ -152,7 +152,10 @@ async fn run(
             _ = ticks.tick() => false,
             _ = &mut ended => true,
         };
-        let entries = shared.collect();
+        let mut entries = shared.collect();
+        if is_last {
+            entries.extend(shared.with(Collector::finish));
+        }
         keeper.keep(entries).await;
         if is_last {
             return;
@@ -174,7 +177,7 @@ impl Keeper {
         let opened = tokio::task::spawn_blocking(move || open(&path)).await;
         match opened {
             Ok(Ok((file, entries))) => {
-                shared.with(|collector| collector.restore(&entries));
+                keeper.waiting = shared.with(|collector| collector.restore(&entries));
                 keeper.file = Some(Arc::new(file));
             }
             Ok(Err(error)) => tracing::error!(%error, "the history is kept in memory only"),
