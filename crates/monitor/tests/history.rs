@@ -255,3 +255,12 @@ fn a_file_that_cannot_grow_keeps_what_it_has() {
     let ends: Vec<u64> = file.range(Tier::Second, 0, u64::MAX).unwrap().iter().map(|s| s.end).collect();
     assert!(ends.last().is_some_and(|last| *last >= told), "told {told}, found {:?}", ends.last());
 }
+
+/// The first sample that was ever written in this format. Histories live for ninety days and longer than programs.
+#[test]
+fn version_one_stays_readable() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/history-sample/v1");
+    let bytes = std::fs::read(directory.join("second-142.bin")).unwrap();
+    assert_eq!(Sample::decode(&bytes).unwrap(), sample(142));
+    assert_eq!(sample(142).encode(), bytes, "the format changed: raise its version");
+}
