@@ -99,17 +99,28 @@ impl Histogram {
     /// for an empty histogram. Within 1/64 of the exact value.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Duration {
+        let [value] = self.quantiles([quantile]);
+        value
+    }
+
+    /// Several [quantiles](Self::quantile) in one pass. The shares must not fall; one that does gets the value of the one before it.
+    #[must_use]
+    pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [Duration; N] {
         let total = self.count();
-        let share = if quantile.is_finite() { quantile.clamp(0.0, 1.0) } else { 1.0 };
-        let rank = ((total as f64 * share).ceil() as u64).clamp(1, total.max(1));
-        let mut seen = 0u64;
-        for (bucket, count) in self.filled() {
-            seen = seen.saturating_add(count);
-            if seen >= rank {
-                return Duration::from_nanos(buckets::middle(bucket));
+        let mut values = [Duration::ZERO; N];
+        let mut filled = self.filled();
+        let (mut seen, mut value) = (0u64, Duration::ZERO);
+        for (place, share) in values.iter_mut().zip(shares) {
+            let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 };
+            let rank = ((total as f64 * share).ceil() as u64).clamp(1, total.max(1));
+            while seen < rank {
+                let Some((bucket, count)) = filled.next() else { break };
+                seen = seen.saturating_add(count);
+                value = Duration::from_nanos(buckets::middle(bucket));
             }
+            *place = value;
         }
-        Duration::ZERO
+        values
     }
 
     /// The largest value, zero for an empty histogram. Within 1/64.

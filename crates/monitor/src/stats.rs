@@ -72,7 +72,10 @@ impl RealTimeStats {
         let transfers = counted.totals(|key| matches!(key.operation, Operation::Read | Operation::Write));
         let queued = counted.totals(|key| !matches!(key.path, Path::Inline | Path::Cache));
         let all = counted.totals(|_| true);
-        let quantile = |share| transfers.latency.quantile(share).as_secs_f64() * 1e6;
+        let [p50, p95, p99, p999, max] = transfers
+            .latency
+            .quantiles([0.5, 0.95, 0.99, 0.999, 1.0])
+            .map(|latency| latency.as_secs_f64() * 1e6);
         let [before, after] = gauges;
         let hits = after.cache_hits.saturating_sub(before.cache_hits);
         let misses = after.cache_misses.saturating_sub(before.cache_misses);
@@ -85,11 +88,11 @@ impl RealTimeStats {
             timestamp,
             iops: rate(transfers.operations as f64),
             avg_latency_us: transfers.latency.mean_seconds().unwrap_or(0.0) * 1e6,
-            p50_latency_us: quantile(0.5),
-            p95_latency_us: quantile(0.95),
-            p99_latency_us: quantile(0.99),
-            p999_latency_us: quantile(0.999),
-            max_latency_us: quantile(1.0),
+            p50_latency_us: p50,
+            p95_latency_us: p95,
+            p99_latency_us: p99,
+            p999_latency_us: p999,
+            max_latency_us: max,
             throughput_bps: rate(transfers.bytes as f64),
             cache_hit_rate: if hits + misses > 0 { hits as f64 / (hits + misses) as f64 } else { 1.0 },
             memory_usage_bytes: system[1].resident_bytes.unwrap_or(0),

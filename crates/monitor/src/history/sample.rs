@@ -166,16 +166,17 @@ impl Sample {
     pub fn stats(&self) -> RealTimeStats {
         let seconds = self.elapsed.as_secs_f64();
         let rate = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
-        let quantile = |share| self.latency.quantile(share).as_secs_f64() * 1e6;
+        let [p50, p95, p99, p999, max] =
+            self.latency.quantiles([0.5, 0.95, 0.99, 0.999, 1.0]).map(|latency| latency.as_secs_f64() * 1e6);
         RealTimeStats {
             timestamp: self.end,
             iops: rate(self.transfers),
             avg_latency_us: self.latency.mean_seconds().unwrap_or(0.0) * 1e6,
-            p50_latency_us: quantile(0.5),
-            p95_latency_us: quantile(0.95),
-            p99_latency_us: quantile(0.99),
-            p999_latency_us: quantile(0.999),
-            max_latency_us: quantile(1.0),
+            p50_latency_us: p50,
+            p95_latency_us: p95,
+            p99_latency_us: p99,
+            p999_latency_us: p999,
+            max_latency_us: max,
             throughput_bps: rate(self.bytes),
             cache_hit_rate: self.cache_hit_rate.mean(),
             memory_usage_bytes: self.memory_bytes.mean() as u64,
