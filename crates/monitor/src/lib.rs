@@ -51,7 +51,7 @@ pub use clock::{Clock, Ticks};
 pub use collector::{Collected, Collector, CollectorConfig, Reading};
 pub use export::{CONTENT_TYPE, openmetrics};
 pub use histogram::{Histogram, HistogramError};
-pub use history::{Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Tier};
+pub use history::{Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Tier, csv};
 pub use metric::{METRICS, Metric, Scale, Worse};
 pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
 pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};

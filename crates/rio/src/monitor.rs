@@ -227,6 +227,17 @@ impl AdvancedPerformanceMonitor {
         })
     }
 
+    /// The history of the time up to now as comma-separated values, per second within an hour, per ten seconds within a day, per five
+    /// minutes beyond.
+    #[must_use]
+    pub fn history_csv(&self, duration: Duration) -> String {
+        let now = wall().as_secs();
+        let samples = self
+            .shared
+            .with(|collector| collector.history().range(now.saturating_sub(duration.as_secs()), now));
+        rustfs_rio_monitor::csv(&samples)
+    }
+
     /// Where each metric with at least eight values is going, the program's own among them.
     pub async fn get_performance_trends(&self) -> HashMap<String, PerformanceTrend> {
         if !self.config.enable_pattern_recognition {

@@ -3,9 +3,11 @@
 //! Samples are kept as their bytes, some 200 to 700 each, so that the whole history of 38 160 samples takes 10 to 30 MiB; with a
 //! [`HistoryFile`] it survives the process. A coarser tier is merged from the finer one as time passes.
 
+mod csv;
 mod file;
 mod sample;
 
+pub use csv::csv;
 pub use file::{HistoryFile, HistoryFileError};
 pub use sample::{Extent, Sample, SampleError};
 
