@@ -90,11 +90,15 @@ fn values_that_are_no_numbers_and_clocks_that_jump_find_nothing() {
         let wild = if second % 2 == 0 { f64::NAN } else { f64::INFINITY };
         let broken = RealTimeStats { p50_latency_us: wild, error_rate: wild, ..stats };
         assert!(watch.look(Duration::from_secs(1), &broken, &system).is_empty());
+        if second < 200 {
+            // Without a past anything passes.
+            continue;
+        }
         // A day between two readings, or no time at all: whatever the rates say, they are not this interval's.
         let absurd = RealTimeStats { p50_latency_us: 1e9, error_rate: 100.0, ..stats };
         for elapsed in [Duration::ZERO, Duration::from_secs(86_400), Duration::MAX] {
             assert!(watch.look(elapsed, &absurd, &system).is_empty());
         }
     }
-    assert_eq!(watch.refused(), 800);
+    assert_eq!(watch.refused(), 800, "two values each time");
 }
