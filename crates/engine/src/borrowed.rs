@@ -7,9 +7,9 @@ use crate::engine::fail;
 use crate::file::File;
 use crate::inline::{self, Attempt, Readiness};
 use crate::op::OpKind;
-use crate::shared::Route;
 use crate::sync::Ordering;
 use rustfs_rio_buf::{AlignedBuf, Slice};
+use rustfs_rio_monitor::Timer;
 use std::io;
 
 /// Size of the pieces.
@@ -31,6 +31,7 @@ impl File {
         let len = buf.len().min(inline::CHUNK_BYTES);
         let iov = [libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: len }];
         let readiness = Readiness::from_u8(self.core.read_readiness.load(Ordering::Relaxed));
+        let timer = self.engine.core.recording.start_short();
         // SAFETY: `buf` is borrowed exclusively and at least `len` long.
         let attempt = unsafe { inline::read(self.fd(), &iov, offset, readiness) };
         match attempt {
@@ -40,7 +41,7 @@ impl File {
             Attempt::Moved(_) => self.core.misses.store(0, Ordering::Relaxed),
             _ => {}
         }
-        self.report(OpKind::Read, attempt, offset, len)
+        self.report(OpKind::Read, (attempt, timer), offset, len)
     }
 
     /// Writes from `buf` at `offset` right now, at most 256 KiB, if the file system can do so without waiting; `None` if
@@ -58,16 +59,23 @@ impl File {
         let len = buf.len().min(inline::CHUNK_BYTES);
         let iov = [libc::iovec { iov_base: buf.as_ptr().cast_mut().cast(), iov_len: len }];
         let readiness = Readiness::from_u8(self.core.write_readiness.load(Ordering::Relaxed));
+        let timer = self.engine.core.recording.start_short();
         // SAFETY: `buf` is borrowed and at least `len` long; the kernel only reads it.
         let attempt = unsafe { inline::write(self.fd(), &iov, offset, readiness) };
-        self.report(OpKind::Write, attempt, offset, len)
+        self.report(OpKind::Write, (attempt, timer), offset, len)
     }
 
-    fn report(&self, kind: OpKind, attempt: Attempt, offset: u64, len: usize) -> Option<io::Result<usize>> {
+    fn report(
+        &self,
+        kind: OpKind,
+        (attempt, timer): (Attempt, Option<Timer>),
+        offset: u64,
+        len: usize,
+    ) -> Option<io::Result<usize>> {
         match attempt {
             Attempt::Moved(count) => {
                 inline::charge(count);
-                self.engine.core.counters.count(kind, Route::Inline, count);
+                self.ended_inline(timer, kind, count, None);
                 Some(Ok(count))
             }
             Attempt::WouldWait => None,
@@ -78,6 +86,7 @@ impl File {
                 None
             }
             Attempt::Failed(errno) => {
+                self.ended_inline(timer, kind, 0, Some(errno));
                 let error = io::Error::from_raw_os_error(errno);
                 Some(Err(fail(error, kind, &self.core.path, Some((offset, len)), 0)))
             }

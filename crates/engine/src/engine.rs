@@ -9,10 +9,12 @@ use crate::health::DeviceHealth;
 use crate::inflight::{InFlight, Via};
 use crate::op::{Op, OpKind};
 use crate::payload::Payload;
+use crate::recording::Recording;
 use crate::shared::{Core, Counters, Route, thread_number};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::table::{FileRef, Outcome, Owned, Table, Token};
 use crate::uring::{self, PolledRing, RingConfig, Shard};
+use rustfs_rio_monitor::{FileClass, Path};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -272,6 +274,7 @@ impl Parts {
             table: Table::new(config.max_concurrent_ops),
             admission: Admission::new(config.max_concurrent_ops),
             counters: Counters::default(),
+            recording: Recording::new(config.recorder.clone()),
             #[cfg(any(test, feature = "testing"))]
             simulated: std::sync::OnceLock::new(),
         });
@@ -356,6 +359,8 @@ pub(crate) struct Request<'a, T> {
     /// Identifies the file for fair admission; 0 for operations without one.
     pub(crate) file_id: u64,
     pub(crate) health: Option<&'a DeviceHealth>,
+    /// Under which class of file the operation is recorded.
+    pub(crate) class: FileClass,
     pub(crate) hint: Hint,
 }
 
@@ -397,6 +402,7 @@ impl Inner {
         if let Err(refusal) = self.check_open() {
             return (Err(refusal.into()), Some(request.payload));
         }
+        let timer = self.core.recording.start();
         let permit = match self.core.admission.try_acquire() {
             Some(permit) => permit,
             None => {
@@ -410,6 +416,7 @@ impl Inner {
         let kind = request.op.kind();
         let health = request.health;
         let route_hint = request.hint;
+        let class = request.class;
         let owned =
             Owned { payload: Payload::new(request.payload), file: request.file, permit: Some(permit) };
         let token = match self.core.table.insert(request.op, owned) {
@@ -430,7 +437,21 @@ impl Inner {
             return (Err(refusal.into()), owned.payload.into_inner());
         }
         self.account(kind, outcome, &used, health);
+        let path = self.path_taken(&used, outcome);
+        self.core.recording.finish(timer, (kind, path, class), outcome.transferred, outcome.result.err());
         (Ok(outcome), owned.payload.into_inner())
+    }
+
+    /// Where the operation ended, as the monitor names it.
+    fn path_taken(&self, used: &Via, outcome: Outcome) -> Path {
+        #[cfg(any(test, feature = "testing"))]
+        if self.sim.is_some() {
+            return Path::Other;
+        }
+        match used {
+            Via::Ring(_) | Via::Polled if !outcome.rerouted => Path::Ring,
+            Via::Ring(_) | Via::Polled | Via::Other => Path::Blocking,
+        }
     }
 
     fn account(&self, kind: OpKind, outcome: Outcome, used: &Via, health: Option<&DeviceHealth>) {

@@ -12,12 +12,12 @@ use crate::health::DeviceHealth;
 use crate::inline::{self, Attempt, Readiness};
 use crate::op::{Op, OpKind};
 use crate::open::{Access, OpenOptions};
-use crate::shared::Route;
 use crate::stat::Stat;
 use crate::sync::{AtomicU8, AtomicU32, Ordering};
 use crate::syncs::Syncs;
 use crate::table::Opened;
 use rustfs_rio_buf::{IoBuf, IoBufMut};
+use rustfs_rio_monitor::FileClass;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +50,7 @@ pub(crate) struct FileCore {
     pub(crate) misses: AtomicU32,
     pub(crate) syncs: Syncs,
     pub(crate) health: Arc<DeviceHealth>,
+    pub(crate) class: FileClass,
 }
 
 impl Opened for FileCore {
@@ -137,7 +138,7 @@ impl File {
                     let result = self.finish_read(&mut buf, result, offset, len);
                     return (result, buf);
                 }
-                Inline::Rest(count) => done = count,
+                Inline::Rest(count) => done = self.moved_inline(OpKind::Read, count),
             }
         }
         self.read_submitted(buf, len, done, offset).await
@@ -292,6 +293,7 @@ impl File {
             file: None,
             file_id: core.id,
             health: None,
+            class: core.class,
             hint: Hint { prefers_blocking: true, weight: Weight::Long, direct: false },
         };
         let (result, _) = self.engine.run(request).await;
@@ -365,6 +367,7 @@ impl File {
     /// Copies what is resident, in chunks, with yields in between as the task's budget demands.
     async fn read_inline<B: IoBufMut>(&self, buf: &mut B, len: usize, offset: u64) -> Inline {
         let readiness = Readiness::from_u8(self.core.read_readiness.load(Ordering::Relaxed));
+        let timer = self.engine.core.recording.start_short();
         let mut done = 0;
         while done < len {
             inline::budget().await;
@@ -387,13 +390,16 @@ impl File {
                     self.core.read_readiness.store(Readiness::Never as u8, Ordering::Relaxed);
                     return Inline::Rest(done);
                 }
-                Attempt::Failed(errno) => return Inline::Done((Err(errno), done)),
+                Attempt::Failed(errno) => {
+                    self.ended_inline(timer, OpKind::Read, done, Some(errno));
+                    return Inline::Done((Err(errno), done));
+                }
             }
         }
         if self.core.misses.load(Ordering::Relaxed) > 0 {
             self.core.misses.store(0, Ordering::Relaxed);
         }
-        self.engine.core.counters.count(OpKind::Read, Route::Inline, done);
+        self.ended_inline(timer, OpKind::Read, done, None);
         Inline::Done((Ok(done), done))
     }
 
@@ -450,7 +456,7 @@ impl File {
                     let range = Some((offset, len));
                     return (Err(fail(error, OpKind::Write, &self.core.path, range, done)), buf);
                 }
-                Inline::Rest(count) => done = count,
+                Inline::Rest(count) => done = self.moved_inline(OpKind::Write, count),
             }
         }
         let ptr = buf.stable_ptr().cast_mut().wrapping_add(done);
@@ -470,6 +476,7 @@ impl File {
 
     async fn write_inline<B: IoBuf>(&self, buf: &B, len: usize, offset: u64) -> Inline {
         let readiness = Readiness::from_u8(self.core.write_readiness.load(Ordering::Relaxed));
+        let timer = self.engine.core.recording.start_short();
         let mut done = 0;
         while done < len {
             inline::budget().await;
@@ -487,10 +494,13 @@ impl File {
                     self.core.write_readiness.store(Readiness::Never as u8, Ordering::Relaxed);
                     return Inline::Rest(done);
                 }
-                Attempt::Failed(errno) => return Inline::Done((Err(errno), done)),
+                Attempt::Failed(errno) => {
+                    self.ended_inline(timer, OpKind::Write, done, Some(errno));
+                    return Inline::Done((Err(errno), done));
+                }
             }
         }
-        self.engine.core.counters.count(OpKind::Write, Route::Inline, done);
+        self.ended_inline(timer, OpKind::Write, done, None);
         Inline::Done((Ok(done), done))
     }
 
@@ -541,6 +551,7 @@ impl File {
             file: Some(Arc::clone(&self.core) as _),
             file_id: self.core.id,
             health: Some(&self.core.health),
+            class: self.core.class,
             hint: Hint {
                 prefers_blocking: prefers_blocking && self.engine.config.backend == Backend::Auto,
                 weight,

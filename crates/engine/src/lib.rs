@@ -10,6 +10,7 @@
 //! * [`File`], [`OpenOptions`]: the operations.
 //! * `op`: operations as state machines without I/O; `errno`: what error numbers mean; `table`: who owns what while the
 //!   kernel works; `admission`: how many and who is next.
+//! * `recording`: where operations are counted for the monitor.
 //! * `uring`, `blocking`, `sim`: the backends. `inline`: the path without one. `direct`: alignment.
 //!
 //! Invariants:
@@ -58,6 +59,7 @@ pub mod mapped;
 mod op;
 mod open;
 mod payload;
+mod recording;
 mod shared;
 #[cfg(any(test, feature = "testing"))]
 pub mod sim;
@@ -76,5 +78,6 @@ pub use file::{Advice, File};
 pub use op::OpKind;
 pub use open::{DirectMode, OpenOptions, UnalignedWrites};
 pub use rustfs_rio_buf as buf;
+pub use rustfs_rio_monitor as monitor;
 pub use shared::Route;
 pub use stat::{DirectAlignment, Stat};

@@ -83,6 +83,7 @@ impl Scene {
         let core = Core {
             table: Table::new(1),
             admission: Admission::new(1),
+            recording: crate::recording::Recording::default(),
             counters: Counters::default(),
             simulated: OnceLock::new(),
         };

@@ -10,6 +10,7 @@ use crate::op::{Op, OpKind};
 use crate::stat::{STATX_MASK, Stat};
 use crate::sync::{AtomicU8, AtomicU32};
 use crate::syncs::Syncs;
+use rustfs_rio_monitor::FileClass;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -52,6 +53,7 @@ pub struct OpenOptions {
     mode: u32,
     direct: DirectMode,
     unaligned: UnalignedWrites,
+    class: FileClass,
 }
 
 impl Default for OpenOptions {
@@ -85,6 +87,7 @@ impl OpenOptions {
             mode: 0o666,
             direct: DirectMode::Off,
             unaligned: UnalignedWrites::Reject,
+            class: FileClass::Data,
         }
     }
 
@@ -131,6 +134,13 @@ impl OpenOptions {
     #[must_use]
     pub fn unaligned_writes(mut self, policy: UnalignedWrites) -> Self {
         self.unaligned = policy;
+        self
+    }
+
+    /// What the file holds, for the monitor; default [`FileClass::Data`].
+    #[must_use]
+    pub fn class(mut self, class: FileClass) -> Self {
+        self.class = class;
         self
     }
 
@@ -215,14 +225,14 @@ pub(crate) async fn open(engine: &Arc<Inner>, path: &Path, options: &OpenOptions
     let context = |error| fail(error, OpKind::Open, path, None, 0);
     let flags = options.flags().map_err(context)?;
     let handle = match options.direct_mode() {
-        DirectMode::Off => (open_handle(engine, path, flags, options.mode).await, false),
-        DirectMode::On => (open_handle(engine, path, flags | libc::O_DIRECT, options.mode).await, true),
+        DirectMode::Off => (open_handle(engine, path, flags, options).await, false),
+        DirectMode::On => (open_handle(engine, path, flags | libc::O_DIRECT, options).await, true),
         DirectMode::Auto => {
             // A file system without direct I/O answers EINVAL, some only after creating the file: then O_EXCL has to go.
-            let first = open_handle(engine, path, flags | libc::O_DIRECT, options.mode).await;
+            let first = open_handle(engine, path, flags | libc::O_DIRECT, options).await;
             match &first {
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                    (open_handle(engine, path, flags & !libc::O_EXCL, options.mode).await, false)
+                    (open_handle(engine, path, flags & !libc::O_EXCL, options).await, false)
                 }
                 _ => (first, true),
             }
@@ -244,22 +254,29 @@ pub(crate) async fn open(engine: &Arc<Inner>, path: &Path, options: &OpenOptions
 
 /// Why the kernel refuses `O_DIRECT`: a directory gets the same answer as a file system without direct I/O.
 async fn no_direct_io(engine: &Arc<Inner>, path: &Path) -> io::Error {
-    let plain = open_handle(engine, path, libc::O_RDONLY | libc::O_CLOEXEC, 0).await;
+    let plain =
+        open_handle(engine, path, libc::O_RDONLY | libc::O_CLOEXEC, &OpenOptions::new().mode(0)).await;
     match plain.and_then(|handle| stat_now(&handle)) {
         Ok(Some(stat)) if stat.is_dir() => io::Error::from_raw_os_error(libc::EISDIR),
         _ => Refusal::NoDirectIo.into(),
     }
 }
 
-async fn open_handle(engine: &Arc<Inner>, path: &Path, flags: i32, mode: u32) -> io::Result<Handle> {
+async fn open_handle(
+    engine: &Arc<Inner>,
+    path: &Path,
+    flags: i32,
+    options: &OpenOptions,
+) -> io::Result<Handle> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| Refusal::PathWithNul)?;
-    let op = Op::open(name.as_ptr(), flags, mode);
+    let op = Op::open(name.as_ptr(), flags, options.mode);
     let request = Request {
         op,
         payload: name,
         file: None,
         file_id: 0,
         health: None,
+        class: options.class,
         hint: Hint { prefers_blocking: true, weight: Weight::Long, direct: false },
     };
     let (result, _) = engine.run(request).await;
@@ -298,6 +315,7 @@ async fn inspect(
         misses: AtomicU32::new(0),
         syncs: Syncs::default(),
         health: engine.device(device),
+        class: options.class,
         handle,
     };
     if is_direct {

@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::op::OpKind;
+use crate::recording::Recording;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::{Next, Table};
 use std::sync::Arc;
@@ -113,6 +114,7 @@ pub(crate) struct Core {
     pub(crate) table: Table,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Counters,
+    pub(crate) recording: Recording,
     /// The device that descriptors from [`SIMULATED_FD_BASE`] on belong to.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) simulated: std::sync::OnceLock<crate::sim::SimDisk>,

@@ -9,6 +9,7 @@
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
 //! * [`AdvancedBufferPool`], [`MemoryStrategy`]: pools of buffers.
+//! * [`monitor`]: [`AdvancedPerformanceMonitor`], live numbers, history, trends and alerts.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
 //! * [`wal`]: [`Wal`], a write-ahead log.
 //!
@@ -36,6 +37,7 @@ pub mod disk;
 mod environment;
 mod error;
 pub mod io_engine;
+pub mod monitor;
 mod origin;
 pub mod runtime;
 pub mod wal;
@@ -45,6 +47,11 @@ pub use disk::{AsyncFile, DiskFile};
 pub use environment::EnvironmentError;
 pub use error::{IoFailure, RuntimeError};
 pub use io_engine::{BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine};
+pub use monitor::{
+    AdvancedPerformanceMonitor, AlertSeverity,
+    OptimizationRecommendation as MonitorOptimizationRecommendation, PerformanceAlert,
+    PerformanceMonitorConfig, PerformanceTrend, RealTimeStats, Recorder, TrendDirection,
+};
 pub use origin::{ConfigValue, Origin};
 pub use runtime::{
     RuntimeConfig, RuntimeHandle, RuntimeJoinHandle, RuntimeType, ShutdownReport, init_runtime,

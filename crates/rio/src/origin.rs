@@ -204,6 +204,8 @@ mod tests {
             sqpoll_idle: _,
             iopoll: _,
             require_io_uring: _,
+            // An object, not a value that a person sets.
+            recorder: _,
         } = RuntimeConfig::default();
         assert_eq!(SETTINGS.len(), 17);
     }

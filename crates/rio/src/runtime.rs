@@ -6,6 +6,7 @@ use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, memory_limit};
 use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, RingUse};
+use rustfs_rio_monitor::Recorder;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,6 +74,9 @@ pub struct RuntimeConfig {
     pub iopoll: bool,
     /// Whether io_uring was demanded by `RUSTFS_FORCE_RUNTIME`, so that its refusal is an error.
     pub require_io_uring: bool,
+    /// Counts every operation, for a monitor: [`AdvancedPerformanceMonitor::recorder`](crate::AdvancedPerformanceMonitor::recorder).
+    /// Default `None`, which costs a branch per operation.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl RuntimeConfig {
@@ -113,6 +117,7 @@ impl RuntimeConfig {
             sqpoll_idle: None,
             iopoll: false,
             require_io_uring: forced == Some(RuntimeType::IoUring),
+            recorder: None,
         }
     }
 
@@ -146,6 +151,7 @@ impl RuntimeConfig {
             sqpoll_idle: self.sqpoll_idle,
             iopoll: self.iopoll,
             high_priority: self.high_priority,
+            recorder: self.recorder.clone(),
             ..defaults
         }
     }
@@ -369,6 +375,23 @@ impl RuntimeHandle {
             already_down: engine.already_down,
             buffers: self.inner.buffers.leak(),
         }
+    }
+}
+
+impl RuntimeHandle {
+    /// For the monitor, which looks at the engine and does not keep it alive.
+    pub(crate) fn downgrade(&self) -> WeakRuntime {
+        WeakRuntime(Arc::downgrade(&self.inner))
+    }
+}
+
+/// A runtime that may be gone.
+pub(crate) struct WeakRuntime(std::sync::Weak<Inner>);
+
+impl WeakRuntime {
+    /// Operations in flight, `None` when the runtime is gone.
+    pub(crate) fn in_flight(&self) -> Option<u64> {
+        Some(self.0.upgrade()?.engine.stats().in_flight)
     }
 }
 

@@ -251,7 +251,9 @@ impl MappedFile {
         }
         if done > 0 {
             self.stats.copied_bytes += done as u64;
-            self.file.engine.core.counters.count(OpKind::Read, Route::Inline, done);
+            let core = &self.file.engine.core;
+            core.counters.count(OpKind::Read, Route::Inline, done);
+            core.recording.copied(OpKind::Read, self.file.core.class, done);
         }
         done
     }

@@ -1,0 +1,335 @@
+//! The monitor of a program: a task that collects in intervals, and questions to it.
+//!
+//! [`AdvancedPerformanceMonitor`] owns the task. What it knows comes from a [`Recorder`], which engines fill
+//! ([`RuntimeConfig::recorder`](crate::RuntimeConfig)), from `/proc`, and from what the program reports itself.
+//!
+//! ```
+//! use rustfs_rio::{AdvancedPerformanceMonitor, PerformanceMonitorConfig, RuntimeConfig, init_runtime_with_config};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let monitor = AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default());
+//! let runtime =
+//!     init_runtime_with_config(RuntimeConfig { recorder: Some(monitor.recorder()), ..RuntimeConfig::default() })?;
+//! monitor.attach(&runtime);
+//! let stats = monitor.get_real_time_stats().await;
+//! println!("{} operations/s, p99 {} us", stats.iops, stats.p99_latency_us);
+//! for alert in monitor.get_active_alerts().await {
+//!     println!("{alert}");
+//! }
+//! monitor.shutdown().await;
+//! # Ok(()) }
+//! ```
+
+mod task;
+
+pub use rustfs_rio_monitor::{
+    AlertSeverity, CONTENT_TYPE, Category, Change, FileClass, Gauges, HistoryFileError, PerformanceTrend,
+    RealTimeStats, Recorder, RefusedValue, Targets, TrendDirection,
+};
+
+use crate::runtime::RuntimeHandle;
+use rustfs_rio_monitor::{Alert, Collector, CollectorConfig, Reading, SystemSample};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use task::{Shared, Task};
+
+/// Shortest time between two collections: one costs some 200 us.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
+
+/// Settings of a monitor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerformanceMonitorConfig {
+    /// Collects in the background. Off: numbers change only by [`AdvancedPerformanceMonitor::update_stats`] and
+    /// [`AdvancedPerformanceMonitor::record_metric`]. Default on.
+    pub enable_real_time_dashboard: bool,
+    /// Reads CPU, memory, open files, disks and pressure at each collection. Default on.
+    pub enable_performance_profiling: bool,
+    /// Answers with trends. Default on.
+    pub enable_pattern_recognition: bool,
+    /// Time between collections, at least 10 ms. Default 1 s.
+    pub metrics_collection_interval: Duration,
+    /// How far back numbers are kept at the pace of collection, at most 3600 of them. The history beyond has samples of ten seconds and
+    /// five minutes. Default 1 h.
+    pub history_retention_period: Duration,
+    /// Answers with recommendations. Default on.
+    pub enable_adaptive_optimization: bool,
+    /// Share of memory or open files that may be used before an alert, 0 to 1. Default 0.8.
+    pub performance_alert_threshold: f64,
+    /// What has to be kept; an alert tells when a target is about to be missed.
+    pub targets: Targets,
+    /// A file for the history, so that it survives the process. Default none.
+    pub history_file: Option<PathBuf>,
+}
+
+impl Default for PerformanceMonitorConfig {
+    fn default() -> Self {
+        Self {
+            enable_real_time_dashboard: true,
+            enable_performance_profiling: true,
+            enable_pattern_recognition: true,
+            metrics_collection_interval: Duration::from_secs(1),
+            history_retention_period: Duration::from_secs(3600),
+            enable_adaptive_optimization: true,
+            performance_alert_threshold: 0.8,
+            targets: Targets::default(),
+            history_file: None,
+        }
+    }
+}
+
+/// An open alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PerformanceAlert {
+    /// How bad.
+    pub severity: AlertSeverity,
+    /// Category and evidence in words.
+    pub message: String,
+    /// The metric.
+    pub metric: String,
+    /// Its latest value.
+    pub current_value: f64,
+    /// The value from which on it is an alert.
+    pub threshold_value: f64,
+    /// When it opened, in seconds since 1970.
+    pub timestamp: u64,
+    /// What to do.
+    pub suggested_actions: Vec<String>,
+    /// The kind of trouble.
+    pub category: Category,
+}
+
+impl From<&Alert> for PerformanceAlert {
+    fn from(alert: &Alert) -> Self {
+        Self {
+            severity: alert.severity,
+            message: format!("{} of {}: {}", alert.category.name(), alert.metric, alert.evidence),
+            metric: alert.metric.clone(),
+            current_value: alert.value,
+            threshold_value: alert.threshold,
+            timestamp: alert.opened.as_secs(),
+            suggested_actions: alert.actions.clone(),
+            category: alert.category,
+        }
+    }
+}
+
+impl std::fmt::Display for PerformanceAlert {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.severity, self.message)
+    }
+}
+
+/// Something that would help.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptimizationRecommendation {
+    /// What it is about: the alert's category.
+    pub category: String,
+    /// What to do.
+    pub action: String,
+    /// What to expect of it.
+    pub expected_impact: String,
+    /// 1 to 10, 10 first.
+    pub priority: u8,
+    /// 0 to 1: the first of an alert's actions is the likeliest.
+    pub confidence: f64,
+    /// When the alert behind it opened, in seconds since 1970.
+    pub timestamp: u64,
+}
+
+impl std::fmt::Display for OptimizationRecommendation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} ({})", self.category, self.action, self.expected_impact)
+    }
+}
+
+/// Live numbers, history, trends and alerts of a program. Dropping it ends its task; [`shutdown`](Self::shutdown) also waits for that
+/// and reports nothing lost.
+pub struct AdvancedPerformanceMonitor {
+    config: PerformanceMonitorConfig,
+    recorder: Arc<Recorder>,
+    shared: Arc<Shared>,
+    task: Option<Task>,
+}
+
+impl AdvancedPerformanceMonitor {
+    /// Starts a monitor. Its task runs on the current tokio runtime; outside of one nothing is collected in the background, and an
+    /// event says so. Intervals below 10 ms become 10 ms.
+    #[must_use]
+    pub fn new(config: PerformanceMonitorConfig) -> Self {
+        let interval = config.metrics_collection_interval.max(INTERVAL_MIN);
+        let threshold = config.performance_alert_threshold;
+        let share = if threshold.is_finite() { threshold.clamp(0.01, 1.0) } else { 1.0 };
+        let collector = CollectorConfig {
+            interval,
+            targets: Targets { resource_share: share, ..config.targets },
+            retention: config.history_retention_period,
+        };
+        let recorder = Arc::new(Recorder::new());
+        let shared =
+            Arc::new(Shared::new(collector, Arc::clone(&recorder), config.enable_performance_profiling));
+        let task = match tokio::runtime::Handle::try_current() {
+            _ if !config.enable_real_time_dashboard => None,
+            Ok(runtime) => Some(Task::start(&runtime, &shared, interval, config.history_file.clone())),
+            Err(_) => {
+                tracing::warn!("the monitor was made outside a tokio runtime and collects nothing by itself");
+                None
+            }
+        };
+        Self { config, recorder, shared, task }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &PerformanceMonitorConfig {
+        &self.config
+    }
+
+    /// What engines count into: [`RuntimeConfig::recorder`](crate::RuntimeConfig).
+    #[must_use]
+    pub fn recorder(&self) -> Arc<Recorder> {
+        Arc::clone(&self.recorder)
+    }
+
+    /// Takes the operations in flight from this runtime from now on. Does not keep it alive.
+    pub fn attach(&self, runtime: &RuntimeHandle) {
+        self.shared.attach(runtime.downgrade());
+    }
+
+    /// Calls back on every alert that opens, worsens or closes, from the monitor's task. It must not block.
+    pub fn on_alert(&self, call: impl Fn(&Change) + Send + Sync + 'static) {
+        self.shared.on_alert(Box::new(call));
+    }
+
+    /// Keeps quiet about a metric's alerts that open within `time`. `false` if 64 metrics are silenced already.
+    #[must_use]
+    pub fn silence(&self, metric: &str, time: Duration) -> bool {
+        self.shared.with(|collector| collector.book_mut().silence(metric, wall().saturating_add(time)))
+    }
+
+    /// Numbers of the latest interval.
+    pub async fn get_real_time_stats(&self) -> RealTimeStats {
+        self.shared.with(|collector| *collector.latest())
+    }
+
+    /// Numbers of the time up to now, oldest first: per collection within
+    /// [`history_retention_period`](PerformanceMonitorConfig::history_retention_period), beyond that per ten seconds or five minutes.
+    pub async fn get_historical_data(&self, duration: Duration) -> Vec<RealTimeStats> {
+        let now = wall().as_secs();
+        let from = now.saturating_sub(duration.as_secs());
+        self.shared.with(|collector| {
+            if duration <= self.config.history_retention_period {
+                return collector.recent().filter(|stats| stats.timestamp >= from).copied().collect();
+            }
+            collector.history().range(from, now).iter().map(rustfs_rio_monitor::Sample::stats).collect()
+        })
+    }
+
+    /// The history of the time up to now as comma-separated values, per second within an hour, per ten seconds within a day, per five
+    /// minutes beyond.
+    #[must_use]
+    pub fn history_csv(&self, duration: Duration) -> String {
+        let now = wall().as_secs();
+        let samples = self
+            .shared
+            .with(|collector| collector.history().range(now.saturating_sub(duration.as_secs()), now));
+        rustfs_rio_monitor::csv(&samples)
+    }
+
+    /// Where each metric with at least eight values is going, the program's own among them.
+    pub async fn get_performance_trends(&self) -> HashMap<String, PerformanceTrend> {
+        if !self.config.enable_pattern_recognition {
+            return HashMap::new();
+        }
+        let named = |trend: PerformanceTrend| (trend.metric_name.clone(), trend);
+        self.shared.with(|collector| collector.trends().map(named).collect())
+    }
+
+    /// Open alerts that are not silenced.
+    pub async fn get_active_alerts(&self) -> Vec<PerformanceAlert> {
+        let open = |alert: &&Alert| !alert.silenced;
+        self.shared.with(|collector| collector.alerts().filter(open).map(PerformanceAlert::from).collect())
+    }
+
+    /// What would help against the open alerts, most urgent first.
+    pub async fn get_optimization_recommendations(&self) -> Vec<OptimizationRecommendation> {
+        if !self.config.enable_adaptive_optimization {
+            return Vec::new();
+        }
+        let mut all: Vec<_> =
+            self.shared.with(|collector| collector.alerts().flat_map(recommendations).collect());
+        all.sort_by_key(|recommendation| std::cmp::Reverse(recommendation.priority));
+        all
+    }
+
+    /// What Prometheus scrapes, in the OpenMetrics text format; serve it as [`CONTENT_TYPE`]. Counters are those at the end of the
+    /// latest interval.
+    #[must_use]
+    pub fn openmetrics(&self) -> String {
+        // Writing to a string does not fail.
+        self.shared.with(|collector| rustfs_rio_monitor::openmetrics(collector).unwrap_or_default())
+    }
+
+    /// Takes a value of a metric of the program's own. Refused values are counted and reported by an event; see
+    /// [`try_record_metric`](Self::try_record_metric).
+    pub async fn record_metric(&self, metric_name: &str, value: f64) {
+        if let Err(refusal) = self.try_record_metric(metric_name, value) {
+            tracing::debug!(%refusal, "a metric's value was refused");
+        }
+    }
+
+    /// Takes a value of a metric of the program's own.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusedValue`]: not finite, or too many names.
+    pub fn try_record_metric(&self, metric_name: &str, value: f64) -> Result<(), RefusedValue> {
+        self.shared.with(|collector| collector.record(metric_name, value))
+    }
+
+    /// Takes numbers that the program measured itself, as one more interval. They are watched for alerts.
+    pub async fn update_stats(&self, stats: RealTimeStats) {
+        let changes =
+            self.shared.with(|collector| collector.report(Duration::from_secs(stats.timestamp), stats));
+        self.shared.tell(&changes);
+    }
+
+    /// Ends the task and waits for it: the last interval is in the history file then.
+    pub async fn shutdown(mut self) {
+        if let Some(task) = self.task.take() {
+            task.end().await;
+        }
+    }
+}
+
+fn recommendations(alert: &Alert) -> impl Iterator<Item = OptimizationRecommendation> {
+    let priority = match alert.severity {
+        AlertSeverity::Info => 3,
+        AlertSeverity::Warning => 6,
+        AlertSeverity::Critical => 9,
+    };
+    alert.actions.iter().enumerate().map(move |(place, action)| OptimizationRecommendation {
+        category: alert.category.name().to_owned(),
+        action: action.clone(),
+        expected_impact: format!("{} back below {:.3}", alert.metric, alert.threshold),
+        priority,
+        confidence: 1.0 / (place + 2) as f64,
+        timestamp: alert.opened.as_secs(),
+    })
+}
+
+/// Time since 1970; zero on a clock before that.
+fn wall() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+impl std::fmt::Debug for AdvancedPerformanceMonitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdvancedPerformanceMonitor")
+            .field("config", &self.config)
+            .field("collects", &self.task.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,232 @@
+//! The monitor's task, and what it shares with those who ask.
+
+use super::{Collector, CollectorConfig, Reading, Recorder, SystemSample, wall};
+use crate::runtime::WeakRuntime;
+use parking_lot::Mutex;
+use rustfs_rio_monitor::{Change, Entry, Gauges, HistoryFile, HistoryFileError, Tier};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+/// Samples that wait for a file that cannot be written just now; beyond that the oldest are given up. They stay in memory anyway.
+const WAITING_MAX: usize = 600;
+/// Callbacks at most.
+const CALLS_MAX: usize = 16;
+
+type Call = Box<dyn Fn(&Change) + Send + Sync>;
+
+/// Collector and sinks. Locks are held for microseconds and never across an await.
+pub(super) struct Shared {
+    collector: Mutex<Collector>,
+    calls: Mutex<Vec<Arc<Call>>>,
+    runtime: Mutex<Option<WeakRuntime>>,
+    profiles: bool,
+    started: Instant,
+}
+
+impl Shared {
+    pub(super) fn new(config: CollectorConfig, recorder: Arc<Recorder>, profiles: bool) -> Self {
+        let system = if profiles { SystemSample::read() } else { SystemSample::default() };
+        let reading = Reading { wall: wall(), system, ..Reading::default() };
+        Self {
+            collector: Mutex::new(Collector::new(config, recorder, reading)),
+            calls: Mutex::new(Vec::new()),
+            runtime: Mutex::new(None),
+            profiles,
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Collector) -> T) -> T {
+        ask(&mut self.collector.lock())
+    }
+
+    pub(super) fn attach(&self, runtime: WeakRuntime) {
+        *self.runtime.lock() = Some(runtime);
+    }
+
+    pub(super) fn on_alert(&self, call: Call) {
+        let mut calls = self.calls.lock();
+        if calls.len() < CALLS_MAX {
+            calls.push(Arc::new(call));
+        } else {
+            tracing::warn!(max = CALLS_MAX, "one more callback for alerts was not taken");
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        let in_flight = self.runtime.lock().as_ref().and_then(WeakRuntime::in_flight).unwrap_or(0);
+        Reading {
+            wall: wall(),
+            monotonic: self.started.elapsed(),
+            gauges: Gauges { in_flight, ..Gauges::default() },
+            system: if self.profiles { SystemSample::read() } else { SystemSample::default() },
+        }
+    }
+
+    /// One interval. Reading `/proc` takes some 100 us; nothing here waits for a device.
+    fn collect(&self) -> Vec<Entry> {
+        let reading = self.reading();
+        let collected = self.collector.lock().collect(reading);
+        self.tell(&collected.changes);
+        collected.entries
+    }
+
+    /// Tells the sinks.
+    pub(super) fn tell(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        // A callback may register another, so none is called under the lock.
+        let calls: Vec<Arc<Call>> = self.calls.lock().clone();
+        for change in changes {
+            trace(change);
+            calls.iter().for_each(|call| call(change));
+        }
+    }
+}
+
+fn trace(change: &Change) {
+    let alert = change.alert();
+    let (metric, category, evidence) = (&alert.metric, alert.category.name(), &alert.evidence);
+    match change {
+        Change::Opened(_) => {
+            tracing::warn!(%metric, category, severity = %alert.severity, %evidence, "alert opened");
+        }
+        Change::Worsened(_) => {
+            tracing::warn!(%metric, category, severity = %alert.severity, %evidence, "alert worsened");
+        }
+        Change::Closed(_) => tracing::info!(%metric, category, "alert closed"),
+    }
+}
+
+/// The running task. Dropping it ends the task at its next await.
+pub(super) struct Task {
+    end: Option<oneshot::Sender<()>>,
+    handle: JoinHandle<()>,
+}
+
+impl Task {
+    pub(super) fn start(
+        runtime: &Handle,
+        shared: &Arc<Shared>,
+        interval: Duration,
+        file: Option<PathBuf>,
+    ) -> Self {
+        let (end, ended) = oneshot::channel();
+        let handle = runtime.spawn(run(Arc::clone(shared), interval, file, ended));
+        Self { end: Some(end), handle }
+    }
+
+    /// Asks the task to end after a last collection, and waits for it.
+    pub(super) async fn end(mut self) {
+        if let Some(end) = self.end.take() {
+            let _ = end.send(());
+        }
+        let _ = (&mut self.handle).await;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+async fn run(
+    shared: Arc<Shared>,
+    interval: Duration,
+    path: Option<PathBuf>,
+    mut ended: oneshot::Receiver<()>,
+) {
+    let mut keeper = Keeper::open(path, &shared).await;
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+    // A late collection covers a longer interval; catching up would make intervals of no length.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let is_last = tokio::select! {
+            _ = ticks.tick() => false,
+            _ = &mut ended => true,
+        };
+        let mut entries = shared.collect();
+        if is_last {
+            entries.extend(shared.with(Collector::finish));
+        }
+        keeper.keep(entries).await;
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Writes samples to the file, away from the task.
+struct Keeper {
+    file: Option<Arc<HistoryFile>>,
+    waiting: Vec<Entry>,
+    failing: bool,
+}
+
+impl Keeper {
+    async fn open(path: Option<PathBuf>, shared: &Arc<Shared>) -> Self {
+        let mut keeper = Self { file: None, waiting: Vec::new(), failing: false };
+        let Some(path) = path else { return keeper };
+        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+        match opened {
+            Ok(Ok((file, entries))) => {
+                keeper.waiting = shared.with(|collector| collector.restore(&entries));
+                keeper.file = Some(Arc::new(file));
+            }
+            Ok(Err(error)) => tracing::error!(%error, "the history is kept in memory only"),
+            Err(error) => {
+                tracing::error!(%error, "the history file was not opened; the history is kept in memory only")
+            }
+        }
+        keeper
+    }
+
+    async fn keep(&mut self, entries: Vec<Entry>) {
+        let Some(file) = &self.file else { return };
+        self.waiting.extend(entries);
+        if self.waiting.is_empty() {
+            return;
+        }
+        let (file, batch) = (Arc::clone(file), self.waiting.clone());
+        let written = tokio::task::spawn_blocking(move || file.append(&batch)).await;
+        match written {
+            Ok(Ok(())) => {
+                self.waiting.clear();
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the history file takes samples again");
+                }
+            }
+            Ok(Err(error)) => self.wait(&error),
+            Err(error) => self.wait(&error),
+        }
+    }
+
+    /// Keeps what could not be written for the next time, within the bound.
+    fn wait(&mut self, error: &dyn std::fmt::Display) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%error, "the history file cannot be written; samples wait in memory");
+        }
+        let excess = self.waiting.len().saturating_sub(WAITING_MAX);
+        self.waiting.drain(..excess);
+    }
+}
+
+fn open(path: &std::path::Path) -> Result<(HistoryFile, Vec<Entry>), HistoryFileError> {
+    let file = HistoryFile::open(path)?;
+    if let Some(aside) = file.set_aside() {
+        tracing::error!(path = %path.display(), aside = %aside.display(), "the history file was damaged; a new one is begun");
+    }
+    let mut entries = Vec::new();
+    for tier in Tier::ALL {
+        let samples = file.range(tier, 0, u64::MAX)?;
+        entries.extend(samples.into_iter().map(|sample| Entry { tier, sample }));
+    }
+    Ok((file, entries))
+}

@@ -1,0 +1,158 @@
+//! The monitor of a program: its numbers are those of the engine, and nothing of it outlives it.
+#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+use rustfs_rio::monitor::{Change, RealTimeStats};
+use rustfs_rio::{
+    AdvancedPerformanceMonitor, DiskFile, PerformanceMonitorConfig, RuntimeConfig, RuntimeHandle,
+    TrendDirection, init_runtime_with_config,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn quick() -> PerformanceMonitorConfig {
+    PerformanceMonitorConfig { metrics_collection_interval: Duration::from_millis(20), ..Default::default() }
+}
+
+/// Does not collect by itself.
+fn passive() -> PerformanceMonitorConfig {
+    PerformanceMonitorConfig { enable_real_time_dashboard: false, ..Default::default() }
+}
+
+fn runtime(monitor: &AdvancedPerformanceMonitor) -> RuntimeHandle {
+    let runtime =
+        init_runtime_with_config(RuntimeConfig { recorder: Some(monitor.recorder()), ..Default::default() })
+            .unwrap();
+    monitor.attach(&runtime);
+    runtime
+}
+
+/// Asks until the answer is there; the test's own time limit ends it otherwise.
+async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_are_those_of_the_operations() {
+    let monitor = AdvancedPerformanceMonitor::new(quick());
+    assert_eq!(monitor.get_real_time_stats().await.iops, 0.0);
+    let runtime = runtime(&monitor);
+    let directory = tempfile::tempdir().unwrap();
+    let mut file = DiskFile::create_with_runtime(directory.path().join("data"), &runtime).await.unwrap();
+    file.write_all(&[7; 64 * 1024]).await.unwrap();
+    let busy =
+        until(async || Some(monitor.get_real_time_stats().await).filter(|stats| stats.iops > 0.0)).await;
+    assert!(
+        busy.throughput_bps > 0.0 && busy.p50_latency_us > 0.0 && busy.max_latency_us >= busy.p50_latency_us
+    );
+    assert!(busy.memory_usage_bytes > 0 && busy.error_rate == 0.0, "{busy:?}");
+    let totals = monitor.recorder().snapshot().totals(|_| true);
+    assert_eq!(totals.bytes, 64 * 1024);
+    let page = monitor.openmetrics();
+    assert!(page.contains("rio_operations_total{operation=\"open\"") && page.ends_with("# EOF\n"), "{page}");
+    let history = monitor.get_historical_data(Duration::from_secs(60)).await;
+    assert!(history.contains(&busy), "{history:?}");
+    assert!(runtime.shutdown(DEADLINE).await.is_clean());
+    monitor.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_alert_opens_is_told_recommends_and_can_be_silenced() {
+    let monitor = AdvancedPerformanceMonitor::new(passive());
+    let told = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&told);
+    monitor.on_alert(move |change| {
+        assert!(matches!(change, Change::Opened(_) | Change::Worsened(_)));
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut stats =
+        RealTimeStats { iops: 500.0, p50_latency_us: 100.0, cache_hit_rate: 0.9, ..Default::default() };
+    for second in 0..60 {
+        monitor.update_stats(RealTimeStats { timestamp: second, ..stats }).await;
+    }
+    assert!(
+        monitor.get_active_alerts().await.is_empty()
+            && monitor.get_optimization_recommendations().await.is_empty()
+    );
+    assert!(monitor.silence("cache_hit_rate", Duration::from_secs(3600)));
+    (stats.p50_latency_us, stats.cache_hit_rate) = (1500.0, 0.2);
+    for second in 60..64 {
+        monitor.update_stats(RealTimeStats { timestamp: second, ..stats }).await;
+    }
+    let alerts = monitor.get_active_alerts().await;
+    assert!(!alerts.is_empty() && alerts.iter().all(|alert| alert.metric == "p50_latency_us"), "{alerts:#?}");
+    assert!(told.load(Ordering::Relaxed) >= 1);
+    let recommendations = monitor.get_optimization_recommendations().await;
+    assert!(
+        recommendations.iter().any(|one| one.to_string().contains("max_concurrent_ops")),
+        "{recommendations:?}"
+    );
+}
+
+#[tokio::test]
+async fn switches_switch_and_own_metrics_have_trends() {
+    let config = PerformanceMonitorConfig {
+        enable_pattern_recognition: false,
+        enable_performance_profiling: false,
+        ..passive()
+    };
+    let off = AdvancedPerformanceMonitor::new(config);
+    let on = AdvancedPerformanceMonitor::new(passive());
+    for value in 0..30 {
+        off.record_metric("orders", f64::from(value)).await;
+        on.record_metric("orders", f64::from(value)).await;
+    }
+    on.record_metric("orders", f64::NAN).await;
+    assert!(on.try_record_metric("orders", f64::INFINITY).is_err());
+    assert!(off.get_performance_trends().await.is_empty());
+    let trends = on.get_performance_trends().await;
+    let trend = trends.get("orders").unwrap();
+    assert_eq!((trend.trend_direction, trend.predicted_value.round()), (TrendDirection::Increasing, 30.0));
+    assert_eq!(trends.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_survives_in_its_file_and_a_damaged_one_stops_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history");
+    std::fs::write(&path, b"no database").unwrap();
+    let config = || PerformanceMonitorConfig { history_file: Some(path.clone()), ..quick() };
+    let first = AdvancedPerformanceMonitor::new(config());
+    let runtime = runtime(&first);
+    let mut file = DiskFile::create_with_runtime(directory.path().join("data"), &runtime).await.unwrap();
+    file.write_all(&[7; 4096]).await.unwrap();
+    until(async || Some(()).filter(|()| first.recorder().snapshot().totals(|_| true).bytes > 0)).await;
+    let begun = first.get_real_time_stats().await.timestamp;
+    first.shutdown().await;
+    assert!(directory.path().join("history.damaged").exists());
+    let second = AdvancedPerformanceMonitor::new(config());
+    let old = until(async || {
+        let days = second.get_historical_data(Duration::from_secs(7200)).await;
+        Some(days).filter(|days| days.iter().any(|stats| stats.throughput_bps > 0.0))
+    })
+    .await;
+    assert!(old.iter().all(|stats| stats.timestamp >= begun.saturating_sub(1)));
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_dropped_monitor_ends_its_task() {
+    let monitor = AdvancedPerformanceMonitor::new(quick());
+    let recorder = Arc::downgrade(&monitor.recorder());
+    drop(monitor);
+    // The task held the recorder too.
+    until(async || Some(()).filter(|()| recorder.upgrade().is_none())).await;
+}
+
+#[test]
+fn outside_a_runtime_nothing_panics() {
+    let monitor = AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default());
+    assert!(monitor.try_record_metric("x", 1.0).is_ok());
+}
