@@ -238,6 +238,41 @@ fn an_engine_outlives_its_runtime() {
     }
 }
 
+/// Cold reads of 1 MiB come back from the kernel in parts, some of them while the ring is given up.
+#[test]
+fn reads_that_come_in_parts_end_when_their_runtime_goes() {
+    const PART: usize = 1 << 20;
+    const PARTS: usize = 64;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cold");
+    let content = std::fs::File::create(&path).unwrap();
+    std::io::Write::write_all(&mut &content, &vec![5; PART * PARTS]).unwrap();
+    content.sync_all().unwrap();
+    for _ in 0..5 {
+        rustix::fs::fadvise(&content, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let home = runtime(2);
+        let (engine, file) = home.block_on(async {
+            let engine = Engine::new(EngineConfig::default()).unwrap();
+            let file = engine.open(&path, &OpenOptions::new().read(true)).await.unwrap();
+            (engine, file)
+        });
+        let first = home.spawn({
+            let file = file.clone();
+            async move { file.read_at(Vec::with_capacity(PART), 0).await.0 }
+        });
+        for index in 1..PARTS {
+            let file = file.clone();
+            drop(home.spawn(async move {
+                drop(file.read_at(Vec::with_capacity(PART), (index * PART) as u64).await);
+            }));
+        }
+        assert_eq!(home.block_on(first).unwrap().unwrap(), PART);
+        drop(home);
+        drop(file);
+        runtime(0).block_on(balance_later(&engine));
+    }
+}
+
 #[test]
 fn two_runtimes_share_an_engine_and_have_their_own() {
     for scene in scenes() {

@@ -357,11 +357,13 @@ impl Shard {
             self.core.counters.completions.fetch_add(1, Ordering::Relaxed);
             match self.core.table.complete(token, i64::from(completion.result()), Path::Ring) {
                 Next::Step(step) => match entry::build(step, token.to_raw(), self.abilities, self.priority) {
-                    Some(entry) => {
+                    // Nothing is sent to a ring that is given up: who gives it up collects the backlog once, before or after
+                    // this.
+                    Some(entry) if !self.is_broken() => {
                         ring.backlog.push(entry);
                         self.queued.fetch_add(1, Ordering::SeqCst);
                     }
-                    None => after.reroutes.push(token),
+                    _ => after.reroutes.push(token),
                 },
                 Next::Reroute => after.reroutes.push(token),
                 Next::Wake(Some(waker)) => {
