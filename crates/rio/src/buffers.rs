@@ -2,6 +2,7 @@
 
 use crate::OptimizedBuffer;
 use rustfs_rio_buf::{BufferPool, PoolConfig, PoolError, PressureGauge, memory_limit};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -12,7 +13,7 @@ pub(crate) const HEADROOM: f64 = 1.2;
 /// Time between two looks at a pool.
 const PERIOD: Duration = Duration::from_millis(500);
 /// Granularity of the memory of buffers.
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
 
 /// How a pool chooses sizes and bounds memory.
 ///
@@ -65,8 +66,12 @@ impl MemoryStrategy {
         if least == 0 {
             return Err(PoolError::Zero);
         }
-        // Adaptive classes are up to a quarter larger than what is asked for.
-        let largest = (most as u64).checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
+        // What a buffer takes of the bound is its capacity.
+        let largest = match self {
+            Self::Fixed { .. } => most.checked_next_multiple_of(PAGE),
+            Self::Adaptive { .. } | Self::AdaptiveNuma { .. } => PoolConfig::capacity_for(most),
+        };
+        let largest = largest.map_or(u64::MAX, |bytes| bytes as u64);
         let bound = largest.saturating_mul(buffers as u64).min(memory_limit().unwrap_or(u64::MAX));
         let config = PoolConfig::new(bound).buffers_max(buffers);
         Ok(match *self {
@@ -131,7 +136,7 @@ pub struct AdvancedBufferPool {
 #[derive(Debug)]
 struct Kept {
     pool: BufferPool,
-    _caretaker: Caretaker,
+    caretaker: Caretaker,
 }
 
 impl AdvancedBufferPool {
@@ -142,8 +147,8 @@ impl AdvancedBufferPool {
         Self { inner: Self::make(&strategy) }
     }
 
-    /// Makes a pool. Inside a tokio runtime, a task of it looks after the pool twice a second until the last clone is dropped;
-    /// elsewhere somebody has to call [`BufferPool::upkeep`] if memory is to follow the demand.
+    /// Makes a pool. Inside a tokio runtime, a task of it looks after the pool twice a second until the last clone is dropped,
+    /// and is started anew by the next request if its runtime is gone; elsewhere somebody has to call [`BufferPool::upkeep`] if memory is to follow the demand.
     ///
     /// # Errors
     ///
@@ -156,7 +161,7 @@ impl AdvancedBufferPool {
     fn make(strategy: &MemoryStrategy) -> Result<Arc<Kept>, PoolError> {
         let pool = BufferPool::new(strategy.config()?)?;
         let caretaker = Caretaker::employ(&pool);
-        Ok(Arc::new(Kept { pool, _caretaker: caretaker }))
+        Ok(Arc::new(Kept { pool, caretaker }))
     }
 
     /// The pool behind the names.
@@ -176,6 +181,9 @@ impl AdvancedBufferPool {
     /// [`PoolError::TooLarge`] if the buffer would exceed the bound by itself; [`PoolError::Memory`] if the system has none.
     pub async fn get_optimized_buffer(&self, size_hint: usize) -> Result<OptimizedBuffer, PoolError> {
         let pool = self.pool()?;
+        if let Ok(kept) = &self.inner {
+            kept.caretaker.ensure(pool);
+        }
         match pool.try_get(size_hint) {
             Err(PoolError::Exhausted { .. }) => pool.get(size_hint)?.await,
             result => result,
@@ -187,6 +195,10 @@ impl AdvancedBufferPool {
     /// # Errors
     ///
     /// [`PoolError::Exhausted`] when the time is over.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with timers, as [`tokio::time::timeout`] does.
     pub async fn get_optimized_buffer_within(
         &self,
         size_hint: usize,
@@ -228,29 +240,59 @@ impl AdvancedBufferPool {
     }
 }
 
-/// A task that looks after a pool, and ends with its owner.
+/// A task that looks after a pool, and ends with its owner or with its runtime.
 #[derive(Debug)]
-pub(crate) struct Caretaker(Mutex<Option<JoinHandle<()>>>);
+pub(crate) struct Caretaker {
+    task: Mutex<Option<JoinHandle<()>>>,
+    is_there: Arc<AtomicBool>,
+}
+
+/// Says that the task is gone, however it went.
+struct Presence(Arc<AtomicBool>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
 
 impl Caretaker {
     /// Starts the task on the current tokio runtime; without one there is none.
     pub(crate) fn employ(pool: &BufferPool) -> Self {
-        let pool = pool.clone();
-        let task = tokio::runtime::Handle::try_current().ok().map(|runtime| {
-            runtime.spawn(async move {
-                let gauge = PressureGauge::new();
-                loop {
-                    tokio::time::sleep(PERIOD).await;
-                    pool.upkeep(Instant::now().into_std(), gauge.read());
-                }
-            })
-        });
-        Self(Mutex::new(task))
+        let caretaker = Self { task: Mutex::new(None), is_there: Arc::new(AtomicBool::new(false)) };
+        caretaker.replace(pool);
+        caretaker
+    }
+
+    /// Starts another task if the last one went with its runtime. Costs a look if it did not.
+    #[inline]
+    pub(crate) fn ensure(&self, pool: &BufferPool) {
+        if !self.is_there.load(Ordering::Relaxed) {
+            self.replace(pool);
+        }
+    }
+
+    #[cold]
+    fn replace(&self, pool: &BufferPool) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_there.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (pool, presence) = (pool.clone(), Presence(Arc::clone(&self.is_there)));
+        *task = Some(runtime.spawn(async move {
+            let _presence = presence;
+            let gauge = PressureGauge::new();
+            loop {
+                tokio::time::sleep(PERIOD).await;
+                pool.upkeep(Instant::now().into_std(), gauge.read());
+            }
+        }));
     }
 
     /// Ends the task and waits until it is gone.
     pub(crate) async fn dismiss(&self) {
-        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             task.abort();
             // Cancelled, which is what was asked for.
@@ -261,7 +303,7 @@ impl Caretaker {
 
 impl Drop for Caretaker {
     fn drop(&mut self) {
-        let task = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = task.take() {
             task.abort();
         }

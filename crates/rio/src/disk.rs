@@ -6,7 +6,7 @@ use crate::runtime::RuntimeHandle;
 use crate::{AlignedBuf, OptimizedBuffer, Slice};
 use parking_lot::Mutex;
 use rustfs_rio_buf::{IoBuf, IoBufMut};
-use rustfs_rio_engine::{Advice, File, OpenOptions, Stat};
+use rustfs_rio_engine::{Advice, File, FileError, OpKind, OpenOptions, Stat};
 use std::io::{self, IoSlice, IoSliceMut, SeekFrom};
 use std::path::Path;
 use std::pin::Pin;
@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 /// Reads up to this size take the caller's word for the length; longer ones look at the file size first, so that a wrong
 /// length cannot demand memory without bound.
 const TRUSTED_LEN: u64 = 1 << 20;
+
+/// Reads up to this size may hold memory while they wait for the engine: a thousand of them are 64 MiB.
+const UNTURNED_LEN: usize = 64 << 10;
 
 /// A file opened through the engine.
 ///
@@ -110,19 +113,48 @@ impl DiskFile {
     ///
     /// # Errors
     ///
-    /// As [`RuntimeHandle::get_optimized_buffer`] if there is no buffer of that size; `io::Error` around a [`FileError`](crate::FileError) with path, operation and range.
+    /// `io::Error` around a [`FileError`](crate::FileError) with path, operation and range: what the kernel reports, or what
+    /// [`RuntimeHandle::get_optimized_buffer`] says if there is no buffer of that size.
     pub async fn read_range(&self, offset: u64, len: u64) -> io::Result<OptimizedBuffer> {
-        let len = if len <= TRUSTED_LEN {
-            len
-        } else {
-            len.min(self.file.stat().await?.size.saturating_sub(offset))
+        let mut len = len;
+        if len > TRUSTED_LEN {
+            let stat = self.file.stat().await?;
+            if stat.size > 0 {
+                len = len.min(stat.size.saturating_sub(offset));
+            } else {
+                // Empty, or a device or made up by the kernel, which have no size: what is there shows by reading.
+                let start = self.read_pooled(offset, TRUSTED_LEN).await?;
+                if (start.len() as u64) < TRUSTED_LEN {
+                    return Ok(start);
+                }
+            }
+        }
+        self.read_pooled(offset, len).await
+    }
+
+    async fn read_pooled(&self, offset: u64, len: u64) -> io::Result<OptimizedBuffer> {
+        let context = |source: io::Error| match FileError::of(&source) {
+            Some(_) => source,
+            None => io::Error::from(FileError {
+                operation: OpKind::Read,
+                path: self.file.path().to_owned(),
+                offset: Some(offset),
+                len: Some(len),
+                transferred: 0,
+                source,
+            }),
         };
-        let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let too_long = || io::Error::from(io::ErrorKind::OutOfMemory);
+        let len = usize::try_from(len).map_err(|_| context(too_long()))?;
         // An unaligned range of a direct file is read with its surroundings straight into the result, without a copy.
         let align = self.file.direct_alignment().unwrap_or(1);
         let skip = (offset % align as u64) as usize;
-        let whole = (skip + len).next_multiple_of(align);
-        let buffer = self.runtime.get_optimized_buffer(whole).await?;
+        let whole = skip.checked_add(len).and_then(|whole| whole.checked_next_multiple_of(align));
+        let whole = whole.ok_or_else(|| context(too_long()))?;
+        // Large reads take memory when there is room for them in the kernel, not before.
+        let _turn =
+            if whole > UNTURNED_LEN { Some(self.runtime.turn().await.map_err(context)?) } else { None };
+        let buffer = self.runtime.get_optimized_buffer(whole).await.map_err(context)?;
         let buffer = Slice::of_capacity(buffer, 0, whole);
         let (result, buffer) = self.file.read_at(buffer, offset - skip as u64).await;
         result?;

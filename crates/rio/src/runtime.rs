@@ -5,13 +5,14 @@ use crate::buffers::{Caretaker, HEADROOM};
 use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, memory_limit};
-use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, RingUse};
+use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, Refusal, RingUse};
 use rustfs_rio_monitor::Recorder;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// How operations that have to wait are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,9 @@ impl RuntimeType {
     /// The existing API's name for [`RuntimeType::IoUring`].
     pub const Monoio: RuntimeType = RuntimeType::IoUring;
 }
+
+/// Large reads that may hold buffers without a ring.
+const TURNS_MIN: usize = 64;
 
 /// Smallest bound on the memory of buffers: one large object in pieces.
 const BUFFER_MEMORY_MIN: u64 = 1 << 20;
@@ -179,6 +183,10 @@ impl RuntimeConfig {
     }
 }
 
+fn shut_down() -> io::Error {
+    Refusal::ShutDown.into()
+}
+
 fn default_buffer_memory() -> u64 {
     memory_limit().map_or(0, |bytes| bytes / 4).max(64 * BUFFER_MEMORY_MIN)
 }
@@ -201,6 +209,10 @@ struct Inner {
     engine: Engine,
     buffers: BufferPool,
     caretaker: Caretaker,
+    /// Large reads that may hold a buffer before they are done: as many as the kernel takes.
+    turns: Semaphore,
+    /// Ends waits for buffers when the runtime is shut down.
+    down: watch::Sender<bool>,
     config: RuntimeConfig,
 }
 
@@ -242,7 +254,10 @@ impl RuntimeHandle {
             .wipe_on_return(config.wipe_buffers);
         let buffers = BufferPool::new(pool).map_err(io::Error::from)?;
         let caretaker = Caretaker::employ(&buffers);
-        Ok(Self { inner: Arc::new(Inner { engine, buffers, caretaker, config }) })
+        let rings = engine.capabilities().rings * config.queue_depth as usize;
+        let turns = Semaphore::new(rings.max(TURNS_MIN).min(config.max_concurrent_file_ops));
+        let down = watch::Sender::new(false);
+        Ok(Self { inner: Arc::new(Inner { engine, buffers, caretaker, turns, down, config }) })
     }
 
     /// A handle that uses the pool of threads only. Needs no tokio runtime to be made.
@@ -283,16 +298,29 @@ impl RuntimeHandle {
     /// # Errors
     ///
     /// `InvalidInput` around a [`PoolError`] if the buffer would exceed the bound by itself; `TimedOut` if none became free within
-    /// [`RuntimeConfig::io_timeout`], because those who wait may hold what they wait for; `OutOfMemory`.
+    /// [`RuntimeConfig::io_timeout`], because those who wait may hold what they wait for; `OutOfMemory`; `BrokenPipe` once the
+    /// runtime is shut down.
     pub async fn get_optimized_buffer(&self, size: usize) -> io::Result<OptimizedBuffer> {
+        if self.inner.engine.is_shut_down() {
+            return Err(shut_down());
+        }
+        self.inner.caretaker.ensure(&self.inner.buffers);
         match self.inner.buffers.try_get(size) {
             Err(PoolError::Exhausted { .. }) => {}
             result => return Ok(result?),
         }
         let patience = self.inner.config.io_timeout;
-        match tokio::time::timeout(patience, self.inner.buffers.get(size)?).await {
-            Ok(result) => Ok(result?),
-            Err(_) => {
+        let mut waiting = std::pin::pin!(tokio::time::timeout(patience, self.inner.buffers.get(size)?));
+        let mut down = self.inner.down.subscribe();
+        let mut ended = std::pin::pin!(down.wait_for(|is_down| *is_down));
+        let result = std::future::poll_fn(|cx| match waiting.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => ended.as_mut().poll(cx).map(|_| None),
+        });
+        match result.await {
+            None => Err(shut_down()),
+            Some(Ok(result)) => Ok(result?),
+            Some(Err(_)) => {
                 let bound = self.inner.config.buffer_memory;
                 let text = format!(
                     "no buffer of {size} bytes became free within {patience:?} below the bound of {bound} bytes; \
@@ -301,6 +329,11 @@ impl RuntimeHandle {
                 Err(io::Error::new(io::ErrorKind::TimedOut, text))
             }
         }
+    }
+
+    /// The right to hold memory for a large read.
+    pub(crate) async fn turn(&self) -> io::Result<SemaphorePermit<'_>> {
+        self.inner.turns.acquire().await.map_err(|_| shut_down())
     }
 
     /// The pool behind [`get_optimized_buffer`](Self::get_optimized_buffer).
@@ -367,7 +400,9 @@ impl RuntimeHandle {
     /// Refuses new operations, waits for those in flight, ends every task and thread of the engine, and reports what did not
     /// end within `deadline`. Safe to call more than once.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.inner.turns.close();
         let engine = self.inner.engine.shutdown(deadline).await;
+        self.inner.down.send_replace(true);
         self.inner.caretaker.dismiss().await;
         ShutdownReport {
             operations_left: engine.operations_left,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test")]
 
 use rustfs_rio::{
-    AdvancedBufferPool, DiskFile, Leak, MemoryStrategy, PoolError, RuntimeConfig, RuntimeHandle,
+    AdvancedBufferPool, DiskFile, FileError, Leak, MemoryStrategy, PoolError, RuntimeConfig, RuntimeHandle,
 };
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -53,7 +53,9 @@ async fn the_bound_is_an_error_that_says_what_to_do() {
     let file = DiskFile::open(&path, handle.clone()).await.unwrap();
     let error = file.read_range(0, 3 << 20).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    let source = error.get_ref().and_then(|source| source.downcast_ref::<PoolError>());
+    let context = FileError::of(&error).unwrap();
+    assert_eq!((context.path.as_path(), context.offset), (path.as_path(), Some(0)));
+    let source = context.source.get_ref().and_then(|source| source.downcast_ref::<PoolError>());
     assert!(matches!(source, Some(PoolError::TooLarge { .. })), "{error:?}");
     // Who holds all memory and asks for more does not wait for ever.
     let held = handle.get_optimized_buffer(1 << 20).await.unwrap();
@@ -231,4 +233,51 @@ async fn idle_memory_goes_back_to_the_system_by_itself() {
     // why: the clock is made up, and jumps to the next timer.
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(pool.get_stats().await.memory_usage_bytes, 0);
+}
+
+#[tokio::test]
+async fn files_without_a_size_are_read_as_far_as_they_go() {
+    let handle = handle(64 << 20, Duration::from_secs(30));
+    let zero = DiskFile::open("/dev/zero", handle.clone()).await.unwrap();
+    assert_eq!(zero.read_range(0, 3 << 20).await.unwrap().len(), 3 << 20);
+    let status = DiskFile::open("/proc/self/status", handle.clone()).await.unwrap();
+    assert!(status.read_range(0, 2 << 20).await.unwrap().starts_with(b"Name:"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("empty");
+    std::fs::write(&path, "").unwrap();
+    let empty = DiskFile::open(&path, handle).await.unwrap();
+    assert!(empty.read_range(0, 1 << 50).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_waits_for_buffers_and_refuses_later_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("object");
+    std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+    let handle = handle(1 << 20, Duration::from_secs(300));
+    let file = DiskFile::open(&path, handle.clone()).await.unwrap();
+    let held = handle.get_optimized_buffer(1 << 20).await.unwrap();
+    let waiting = tokio::spawn(async move { file.read_range(0, 1 << 20).await.map(|read| read.len()) });
+    while handle.buffer_pool().stats().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(handle.shutdown(Duration::from_secs(5)).await.is_clean());
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("object") && error.to_string().contains("is shut down"), "{error}");
+    assert!(handle.get_optimized_buffer(1).await.unwrap_err().to_string().contains("is shut down"));
+    drop(held);
+}
+
+#[test]
+fn a_pool_is_looked_after_on_the_runtime_that_uses_it() {
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let pool = runtime().block_on(async { AdvancedBufferPool::new(MemoryStrategy::default()) });
+    // The runtime that made it is gone.
+    runtime().block_on(async {
+        drop(pool.get_optimized_buffer(1 << 20).await.unwrap());
+        // why: the clock is made up, and jumps to the next timer.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(pool.get_stats().await.memory_usage_bytes, 0);
+    });
 }

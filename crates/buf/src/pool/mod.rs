@@ -139,6 +139,13 @@ impl PoolConfig {
         Self { keeps_origins, ..self }
     }
 
+    /// Capacity of the buffer that serves a request of `len` bytes in a pool without a fixed size, in bytes; `None` above 128 GiB.
+    /// Less for sizes that a pool has cut to what is asked for.
+    #[must_use]
+    pub fn capacity_for(len: usize) -> Option<usize> {
+        classes::class_of(len).map(classes::bytes)
+    }
+
     /// Pages of all blocks, if they are equal.
     fn only_pages(&self) -> Option<u32> {
         self.size_max
@@ -148,7 +155,11 @@ impl PoolConfig {
 
     /// Checks everything that can be wrong; returns the index of the node.
     fn check(&self) -> Result<Option<usize>, PoolError> {
-        let smallest = self.size_min.div_ceil(classes::PAGE).max(1).checked_mul(classes::PAGE);
+        let smallest = if self.is_fixed {
+            self.size_min.checked_next_multiple_of(classes::PAGE)
+        } else {
+            Self::capacity_for(self.size_min)
+        };
         let size_max = self.size_max.unwrap_or(usize::MAX);
         if size_max == 0 || (self.is_fixed && self.size_min == 0) || self.buffers_max == Some(0) {
             return Err(PoolError::Zero);
@@ -163,11 +174,10 @@ impl PoolConfig {
                 return Err(PoolError::Bound { bound_bytes: self.bound_bytes, min });
             }
         }
-        if self
-            .size_max
-            .is_some_and(|max| max as u64 > self.bound_bytes.next_multiple_of(classes::PAGE as u64))
-        {
-            return Err(PoolError::Bound { bound_bytes: self.bound_bytes, min: size_max });
+        let largest = self.size_max.filter(|_| !self.is_fixed).map_or(Some(0), Self::capacity_for);
+        if largest.is_none_or(|largest| largest as u64 > self.bound_bytes) {
+            let min = largest.unwrap_or(size_max);
+            return Err(PoolError::Bound { bound_bytes: self.bound_bytes, min });
         }
         if self.headroom.is_some_and(|headroom| !(headroom > 1.0 && headroom <= HEADROOM_MAX)) {
             return Err(PoolError::Headroom { headroom: self.headroom.unwrap_or_default() });
@@ -304,7 +314,7 @@ impl BufferPool {
     /// [`PoolError::TooLarge`] at once, [`PoolError::Memory`] from the future.
     pub fn get(&self, len: usize) -> Result<Acquire, PoolError> {
         let fit = self.fit(len)?;
-        Ok(Acquire::new(self.clone(), len, fit))
+        Ok(Acquire::new(self.clone(), len.min(fit.bytes()), fit))
     }
 
     /// As [`get`](Self::get), if there is memory below the bound and nobody waits for it.
@@ -315,7 +325,9 @@ impl BufferPool {
     #[inline]
     pub fn try_get(&self, len: usize) -> Result<PooledBuf, PoolError> {
         let (fit, shared) = (self.fit(len)?, self.shared());
-        let block = if shared.waiting() == 0 { shared.try_take(fit, len)? } else { None };
+        // What exceeds the largest size was not asked for in earnest.
+        let asked = len.min(fit.bytes());
+        let block = if shared.waiting() == 0 { shared.try_take(fit, asked)? } else { None };
         match block {
             Some(block) => Ok(PooledBuf::new(shared, block)),
             None => Err(PoolError::Exhausted { requested: len, bound_bytes: shared.bound() }),

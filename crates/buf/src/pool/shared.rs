@@ -40,8 +40,47 @@ pub(crate) struct Shared {
     bound: AtomicU64,
     /// Length of `queue`, readable without its lock.
     waiting: AtomicUsize,
-    queue: Mutex<VecDeque<Arc<Waiter>>>,
+    queue: Mutex<Queue>,
     is_closed: AtomicBool,
+}
+
+/// Who waits, in order. Those who gave up stay until their turn comes or they are the greater part: to look each one up would
+/// make giving up cost more the more wait.
+#[derive(Default)]
+struct Queue {
+    waiters: VecDeque<Arc<Waiter>>,
+    /// Of those, how many said that they gave up.
+    gone: usize,
+}
+
+impl Queue {
+    fn waiting(&self) -> usize {
+        self.waiters.len() - self.gone
+    }
+
+    fn push(&mut self, waiter: Arc<Waiter>) {
+        waiter.place.is_queued.store(true, Ordering::Relaxed);
+        self.waiters.push_back(waiter);
+    }
+
+    fn pop(&mut self) {
+        let Some(waiter) = self.waiters.pop_front() else { return };
+        waiter.place.is_queued.store(false, Ordering::Relaxed);
+        self.gone -= usize::from(waiter.place.is_counted_gone.load(Ordering::Relaxed));
+    }
+
+    fn note_gone(&mut self, waiter: &Waiter) {
+        // It may have had its turn meanwhile.
+        if !waiter.place.is_queued.load(Ordering::Relaxed) {
+            return;
+        }
+        waiter.place.is_counted_gone.store(true, Ordering::Relaxed);
+        self.gone += 1;
+        if self.gone > self.waiters.len() / 2 {
+            self.waiters.retain(|waiter| !waiter.place.is_counted_gone.load(Ordering::Relaxed));
+            self.gone = 0;
+        }
+    }
 }
 
 /// What is mapped, and how much may be.
@@ -87,7 +126,7 @@ impl Shared {
             capacity_max: AtomicUsize::new(usize::MAX),
             bound: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::new(Queue::default()),
             is_closed: AtomicBool::new(true),
         }
     }
@@ -361,18 +400,18 @@ impl Shared {
     pub(crate) fn enqueue(&self, waiter: Arc<Waiter>) {
         {
             let mut queue = self.queue.lock();
-            queue.push_back(waiter);
-            self.waiting.store(queue.len(), Ordering::SeqCst);
+            queue.push(waiter);
+            self.waiting.store(queue.waiting(), Ordering::SeqCst);
         }
         self.serve(None);
     }
 
-    /// Takes a waiter that gave up out of the queue.
-    pub(crate) fn leave(&self, waiter: &Arc<Waiter>) {
+    /// A waiter gave up.
+    pub(crate) fn leave(&self, waiter: &Waiter) {
         {
             let mut queue = self.queue.lock();
-            queue.retain(|other| !Arc::ptr_eq(other, waiter));
-            self.waiting.store(queue.len(), Ordering::SeqCst);
+            queue.note_gone(waiter);
+            self.waiting.store(queue.waiting(), Ordering::SeqCst);
         }
         // The one behind it may ask for less.
         self.serve(None);
@@ -383,7 +422,11 @@ impl Shared {
         let mut wakers: Vec<Waker> = Vec::new();
         {
             let mut queue = self.queue.lock();
-            while let Some(waiter) = queue.front() {
+            while let Some(waiter) = queue.waiters.front() {
+                if waiter.is_gone() {
+                    queue.pop();
+                    continue;
+                }
                 let fit = waiter.fit();
                 let grant = match block.take() {
                     Some(same) if same.slot() == fit.slot && same.fits(fit) => Grant::Block(same),
@@ -402,9 +445,9 @@ impl Shared {
                     Err(Grant::Block(refused)) => block = Some(refused),
                     Err(Grant::Reserved) => self.unreserve(fit),
                 }
-                queue.pop_front();
+                queue.pop();
             }
-            self.waiting.store(queue.len(), Ordering::SeqCst);
+            self.waiting.store(queue.waiting(), Ordering::SeqCst);
             if let Some(block) = block {
                 self.cache.keep(block);
             }

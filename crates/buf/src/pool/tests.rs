@@ -153,6 +153,51 @@ fn a_cancelled_waiter_keeps_nothing_from_the_next() {
 }
 
 #[test]
+fn many_that_give_up_cost_little_and_leave_nothing() {
+    let pool = pool(1);
+    let held = pool.try_get(1).unwrap();
+    let mut waiting: Vec<_> = (0..20_000).map(|_| pool.get(1).unwrap()).collect();
+    for future in &mut waiting {
+        assert!(poll(future).is_pending());
+    }
+    // In no order; one in the middle stays.
+    let kept = waiting.swap_remove(7777);
+    while let Some(future) = (!waiting.is_empty()).then(|| waiting.swap_remove(waiting.len() * 3 / 7)) {
+        drop(future);
+    }
+    assert_eq!(pool.stats().waiting, 1);
+    drop(held);
+    let mut kept = kept;
+    drop(ready(&mut kept));
+    assert_eq!((pool.stats().waiting, pool.stats().outstanding), (0, 0));
+    check_books(&pool);
+}
+
+#[test]
+fn a_hint_beyond_all_bounds_counts_as_what_it_got() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 20).fixed_size(65536)).unwrap();
+    for _ in 0..3 {
+        drop(pool.try_get(usize::MAX).unwrap());
+    }
+    let stats = pool.stats();
+    assert_eq!((stats.requested_bytes, stats.capacity_bytes), (3 << 16, 3 << 16));
+}
+
+#[test]
+fn every_buffer_that_a_bound_promises_is_there() {
+    let largest = PoolConfig::capacity_for(1_052_672).unwrap();
+    assert_eq!(largest, 1_310_720);
+    for count in 1..5 {
+        let config = PoolConfig::new((largest * count) as u64).sizes(135_168, 1_052_672).buffers_max(count);
+        let pool = BufferPool::new(config).unwrap();
+        let held: Vec<_> = (0..count).map(|_| pool.try_get(usize::MAX).unwrap()).collect();
+        assert!(held.len() == count && pool.try_get(0).is_err());
+    }
+    let short = PoolConfig::new(largest as u64 - 4096).sizes(135_168, 1_052_672);
+    assert!(matches!(BufferPool::new(short), Err(PoolError::Bound { min, .. }) if min == largest));
+}
+
+#[test]
 fn a_waiter_that_gives_up_lets_a_smaller_one_pass() {
     let pool = pool(2);
     let held = pool.try_get(1).unwrap();

@@ -5,6 +5,7 @@ use super::buffer::PooledBuf;
 use super::sizes::Fit;
 use super::{BufferPool, PoolError};
 use crate::sync::Mutex;
+use crate::sync::unmodelled::AtomicBool;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -27,11 +28,25 @@ enum State {
 pub(crate) struct Waiter {
     fit: Fit,
     state: Mutex<State>,
+    /// Read and written under the lock of the queue only.
+    pub(super) place: Place,
+}
+
+/// Where a waiter is, as the queue sees it: whether it is in it, and whether it is counted among those who gave up.
+#[derive(Default)]
+pub(super) struct Place {
+    pub(super) is_queued: AtomicBool,
+    pub(super) is_counted_gone: AtomicBool,
 }
 
 impl Waiter {
     pub(crate) fn fit(&self) -> Fit {
         self.fit
+    }
+
+    /// Whether nobody waits here any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(*self.state.lock(), State::Gone)
     }
 
     /// Hands over a grant, or gives it back if the waiter is gone.
@@ -79,7 +94,7 @@ impl Future for Acquire {
                     return Poll::Ready(Ok(PooledBuf::new(shared, block)));
                 }
                 let state = Mutex::new(State::Waiting(Some(cx.waker().clone())));
-                let waiter = Arc::new(Waiter { fit: self.fit, state });
+                let waiter = Arc::new(Waiter { fit: self.fit, state, place: Place::default() });
                 self.waiter = Some(Arc::clone(&waiter));
                 shared.enqueue(Arc::clone(&waiter));
                 waiter

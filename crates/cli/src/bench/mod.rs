@@ -18,6 +18,7 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use rustfs_rio::RuntimeConfig;
 use rustfs_rio_load::{Dataset, LoadError, Plan, Report, Target, compare};
 
 pub(crate) use args::BenchArgs;
@@ -41,6 +42,8 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         show::list(&mut io::stdout().lock()).context(show::CANNOT_WRITE)?;
         return Ok(ExitCode::SUCCESS);
     }
+    // Rather now than in the middle of the run.
+    RuntimeConfig::from_env().map_err(|error| UsageError(error.to_string()))?;
     let machine = Machine::look(&args.dir);
     let plan = plan(args);
     let size = args.size();
