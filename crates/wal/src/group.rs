@@ -12,7 +12,9 @@
 //! * Nobody waits for another append to be polled. A future that its owner keeps and does not poll (a branch of `select!` that
 //!   goes on to something else) drives nothing but itself.
 //! * While there is work, `driver` names the task, whose waker is with the commit or which was woken, or the only waiter.
-//! * Who finds no room waits in `queue`, and is let in from its front.
+//! * Who finds no room waits in `queue`. When there is room all of it is woken and let in from its front, except that nobody waits
+//!   for more than [`QUEUE_TURNS`] turns for one that was woken and does not come.
+//! * If the task ends with the runtime that it was started on, whoever is polled drives.
 //! * A commit that ended has woken its waiters, and some come back with more at once. So the next one expects as many records as
 //!   the last one had, on top of those that wait already, and gives the others a few turns to bring them. A lone appender
 //!   expects nobody, and nobody waits for time to pass, unless the log was told so.
@@ -29,6 +31,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Turns that a waiter who would fit gives to those who were in the queue before it and were woken. Who has not come by then is
+/// kept by its owner and not polled, and does not hold up the others.
+const QUEUE_TURNS: u8 = 16;
 
 /// What carries out commits.
 pub(crate) trait Device: Send + Sync + 'static {
@@ -124,6 +130,8 @@ struct State {
     driver: Driver,
     /// Of the log's task.
     task: Option<Waker>,
+    /// The task went with its runtime. Whoever is polled drives then.
+    task_is_gone: bool,
     memory: Option<AlignedBuf>,
     /// Records of the commit before.
     last_count: u32,
@@ -188,6 +196,24 @@ impl<D: Device> Drop for Place<'_, D> {
     }
 }
 
+/// Says that the task is gone, however it went.
+struct LastWords<D: Device>(Arc<Group<D>>);
+
+impl<D: Device> Drop for LastWords<D> {
+    fn drop(&mut self) {
+        let wakers: Vec<Waker> = {
+            let mut state = self.0.state.lock();
+            state.task_is_gone = true;
+            state.task = None;
+            if state.driver == Driver::Task {
+                state.driver = Driver::Nobody;
+            }
+            state.all_wakers()
+        };
+        wake(wakers);
+    }
+}
+
 fn wake(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(Waker::wake);
 }
@@ -210,6 +236,7 @@ impl<D: Device> Group<D> {
             queue: VecDeque::new(),
             driver: Driver::Nobody,
             task: None,
+            task_is_gone: false,
             memory: None,
             last_count: 0,
             wanted: 0,
@@ -226,13 +253,21 @@ impl<D: Device> Group<D> {
         let mut place = Place { group: self, slot: None };
         let mut push = Some(push);
         let mut first = 0;
+        let mut turns = QUEUE_TURNS;
         std::future::poll_fn(|cx| {
             let mut state = self.state.lock();
             if let Some(push_records) = push.take() {
-                match state.admit(&self.limits, place.slot, count, bytes) {
+                match state.admit(&self.limits, place.slot, (count, bytes), turns == 0) {
                     Admission::Refused(error) => return Poll::Ready(Err(error)),
-                    Admission::Wait => {
+                    refused @ (Admission::Full | Admission::After) => {
                         push = Some(push_records);
+                        turns = match refused {
+                            Admission::After => {
+                                cx.waker().wake_by_ref();
+                                turns - 1
+                            }
+                            _ => QUEUE_TURNS,
+                        };
                         let slot = *place.slot.get_or_insert_with(|| state.enqueue());
                         return self.poll_waiter(slot, cx, state);
                     }
@@ -311,7 +346,13 @@ impl<D: Device> Group<D> {
     }
 
     /// Drives commits that more than one waiter is concerned with, until the log is closed. There must be a task for it.
-    pub(crate) async fn serve(&self) {
+    pub(crate) fn serve(self: Arc<Self>) -> impl Future<Output = ()> + Send {
+        // Made here: a task that is dropped before its first turn never reaches its body.
+        let last_words = LastWords(self);
+        async move { last_words.0.work().await }
+    }
+
+    async fn work(&self) {
         std::future::poll_fn(|cx| {
             let mut state = self.state.lock();
             if !state.task.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -350,7 +391,7 @@ impl<D: Device> Group<D> {
             matches!(state.flight, Some(Flight::Gather { .. })) && state.is_complete(&self.limits);
         let summoned = match state.driver {
             Driver::Task => completes.then(|| state.task.clone()).flatten(),
-            _ if state.is_alone() => {
+            _ if state.is_alone() || state.task_is_gone => {
                 state.driver = Driver::Waiter(slot);
                 state = self.drive(Driver::Waiter(slot), cx, state);
                 None
@@ -371,12 +412,13 @@ impl<D: Device> Group<D> {
             if state.polling {
                 return state;
             }
-            if me != Driver::Task && (state.driver != me || !state.is_alone()) {
+            if me != Driver::Task && !state.task_is_gone && (state.driver != me || !state.is_alone()) {
                 let task = state.summon();
                 drop(state);
                 wake(task);
                 return self.state.lock();
             }
+            let before = state.pending_id;
             let Some(mut flight) = state.flight.take().or_else(|| self.depart(&mut state)) else {
                 state.driver = Driver::Nobody;
                 let task = if state.closed && me != Driver::Task { state.task.clone() } else { None };
@@ -384,9 +426,10 @@ impl<D: Device> Group<D> {
                 wake(task);
                 return self.state.lock();
             };
+            let has_left = state.pending_id != before;
             state.polling = true;
             // A batch that has just left made room.
-            let next = state.let_in();
+            let next = if has_left { state.let_all_in() } else { Vec::new() };
             drop(state);
             wake(next);
             let poll = flight.poll(cx);
@@ -395,15 +438,26 @@ impl<D: Device> Group<D> {
             match poll {
                 Poll::Pending if flight.is_gathering() && state.is_complete(&self.limits) => {
                     state.flight = Some(self.start(&mut state));
+                    let next = state.let_all_in();
+                    drop(state);
+                    wake(next);
+                    state = self.state.lock();
                 }
                 Poll::Pending => {
                     state.flight = Some(flight);
                     // Somebody came meanwhile: the task has to leave its waker with the commit.
-                    if state.driver == me && (me == Driver::Task || state.is_alone()) {
+                    if state.task_is_gone || (state.driver == me && (me == Driver::Task || state.is_alone()))
+                    {
                         return state;
                     }
                 }
-                Poll::Ready(None) => state.flight = Some(self.start(&mut state)),
+                Poll::Ready(None) => {
+                    state.flight = Some(self.start(&mut state));
+                    let next = state.let_all_in();
+                    drop(state);
+                    wake(next);
+                    state = self.state.lock();
+                }
                 Poll::Ready(Some(done)) => {
                     let wakers = state.publish(done);
                     drop(state);
@@ -462,7 +516,10 @@ type Guard<'a> = loom::sync::MutexGuard<'a, State>;
 
 enum Admission {
     Granted,
-    Wait,
+    /// There is no room.
+    Full,
+    /// There is room, and others came earlier.
+    After,
     Refused(WalError),
 }
 
@@ -492,17 +549,19 @@ impl State {
             || !self.queue.is_empty()
     }
 
-    /// Whether so many bytes may be added to the pending batch now by the waiter at `slot`.
-    fn admit(&mut self, limits: &Limits, slot: Option<usize>, count: u32, bytes: usize) -> Admission {
+    /// Whether so many records and bytes may be added to the pending batch now by the waiter at `slot`.
+    fn admit(
+        &mut self,
+        limits: &Limits,
+        slot: Option<usize>,
+        (count, bytes): (u32, usize),
+        may_pass: bool,
+    ) -> Admission {
         if let Some(error) = self.refusal() {
             return Admission::Refused(error);
         }
         if limits.sequence_end.saturating_sub(self.pending.next_sequence()) < u64::from(count) {
             return Admission::Refused(WalError::SequenceOverflow);
-        }
-        // Those who came earlier go first.
-        if !self.queue.is_empty() && self.queue.front().copied() != slot {
-            return Admission::Wait;
         }
         let body = self.pending.body_bytes() + bytes;
         let flying = self.flying.map_or(0, |(_, bytes, _)| bytes);
@@ -510,10 +569,12 @@ impl State {
             && self.pending.count() + count <= limits.records_max
             && body + flying <= limits.pending_bytes_max;
         // What fits into no batch beside others goes alone; the caller has checked that it fits there.
-        if fits || (self.pending.count() == 0 && self.flying.is_none()) {
-            return Admission::Granted;
+        if !fits && (self.pending.count() > 0 || self.flying.is_some()) {
+            return Admission::Full;
         }
-        Admission::Wait
+        // Those who came earlier go first, if they come.
+        let is_first = self.queue.is_empty() || self.queue.front().copied() == slot;
+        if is_first || may_pass { Admission::Granted } else { Admission::After }
     }
 
     fn take_slot(&mut self) -> usize {
@@ -536,9 +597,7 @@ impl State {
     }
 
     fn assign(&mut self, slot: usize, batch: BatchId) {
-        if self.queue.front() == Some(&slot) {
-            self.queue.pop_front();
-        }
+        self.queue.retain(|queued| *queued != slot);
         if let Some(waiter) = self.waiters.get_mut(slot).and_then(Option::as_mut) {
             waiter.batch = Some(batch);
         }
@@ -548,6 +607,12 @@ impl State {
     fn let_in(&self) -> Option<Waker> {
         let slot = *self.queue.front()?;
         self.waiters.get(slot)?.as_ref()?.waker.clone()
+    }
+
+    /// The wakers of all in the queue: room was made, and the first may be one whose owner does not poll it.
+    fn let_all_in(&self) -> Vec<Waker> {
+        let waker = |slot: &usize| self.waiters.get(*slot)?.as_ref()?.waker.clone();
+        self.queue.iter().filter_map(waker).collect()
     }
 
     /// Gives up a place. Returns who has to be woken instead.
@@ -565,11 +630,17 @@ impl State {
         }
         if self.driver == Driver::Waiter(slot) {
             self.driver = Driver::Nobody;
-            if self.flight.is_some() || self.has_work() {
+            if self.task_is_gone {
+                wakers.extend(self.all_wakers());
+            } else if self.flight.is_some() || self.has_work() {
                 wakers.extend(self.summon());
             }
         }
         wakers
+    }
+
+    fn all_wakers(&self) -> Vec<Waker> {
+        self.waiters.iter().flatten().filter_map(|waiter| waiter.waker.clone()).collect()
     }
 
     /// Whether nobody but one waits, for anything.
@@ -613,7 +684,7 @@ impl State {
                 wakers.extend(waiter.waker.take());
             }
         }
-        wakers.extend(self.let_in());
+        wakers.extend(self.let_all_in());
         wakers
     }
 }

@@ -132,10 +132,7 @@ impl Wal {
         };
         let next = log.published.lock().next_sequence;
         let group = Arc::new(Group::new(Arc::clone(&log), limits, next)?);
-        let committer = runtime()?.spawn({
-            let group = Arc::clone(&group);
-            async move { group.serve().await }
-        });
+        let committer = runtime()?.spawn(Arc::clone(&group).serve());
         let syncer = match log.config.durability {
             Durability::Relaxed(interval) => {
                 let (group, unsynced) = (Arc::clone(&group), Arc::new(Notify::new()));

@@ -273,3 +273,51 @@ async fn an_append_that_is_kept_and_not_polled_keeps_nobody_waiting() {
     assert_eq!(kept.await.unwrap(), 1);
     wal.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_queue_of_appends_that_nobody_polls_is_passed() {
+    let (_dir, path) = place();
+    let config = WalConfig { pending_bytes_max: 64 << 10, ..small() };
+    let wal = Wal::create(&engine(), &path, config).await.unwrap();
+    let large = record(1, 15_000);
+    // More than fit beside each other: the last ones wait for room.
+    let mut kept: Vec<_> = (0..12).map(|_| Box::pin(wal.append(&large))).collect();
+    for append in &mut kept {
+        assert!(append.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    wal.append(b"small").await.unwrap();
+    wal.append(&large).await.unwrap();
+    wal.flush().await.unwrap();
+    for append in kept {
+        append.await.unwrap();
+    }
+    assert_eq!(wal.verify().await.unwrap(), 14);
+}
+
+#[test]
+fn a_log_outlives_the_runtime_it_was_opened_on() {
+    let (_dir, path) = place();
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // The engine keeps its own.
+    let (home, there, here) = (runtime(), runtime(), runtime());
+    let engine = home.block_on(async { engine() });
+    let wal = there.block_on(Wal::create(&engine, &path, small())).unwrap();
+    let wal = std::sync::Arc::new(wal);
+    there.block_on(wal.append(b"before")).unwrap();
+    drop(there);
+    here.block_on(async {
+        let appends: Vec<_> = (0..20)
+            .map(|number| {
+                let wal = std::sync::Arc::clone(&wal);
+                tokio::spawn(async move { wal.append(&record(number, 100)).await })
+            })
+            .collect();
+        for append in appends {
+            append.await.unwrap().unwrap();
+        }
+        wal.flush().await.unwrap();
+        assert_eq!(wal.verify().await.unwrap(), 21);
+        wal.close().await.unwrap();
+    });
+}
