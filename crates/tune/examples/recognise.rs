@@ -15,10 +15,11 @@ use suite::{GENERATORS, generate, judge};
 const SEEDS: u64 = 20;
 
 fn main() {
-    let mut by_confidence: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut by_confidence: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     println!("{:<32} {:>8} {:>8}", "generator", "after 64", "all");
     for (which, name) in GENERATORS.iter().enumerate() {
         let (mut late, mut late_right, mut all, mut all_right) = (0_u64, 0_u64, 0_u64, 0_u64);
+        let share_of_one = 1.0 / generate(which, 0).len() as f64;
         for judged in (0..SEEDS).flat_map(|seed| judge(which, seed)) {
             let right = u64::from(judged.right);
             all += 1;
@@ -29,14 +30,14 @@ fn main() {
             }
             let cell = by_confidence.entry(judged.verdict.evidence()).or_default();
             // Each generator counts alike, however many requests it makes.
-            cell.0 += 1;
-            cell.1 += right;
+            cell.0 += share_of_one * 1000.0;
+            cell.1 += share_of_one * 1000.0 * right as f64;
         }
         let share = |right: u64, of: u64| right as f64 / of.max(1) as f64;
         println!("{name:<32} {:>8.4} {:>8.4}", share(late_right, late), share(all_right, all));
     }
     for (cell, (count, right)) in &by_confidence {
-        println!("{cell:<40} {count:>8} {:.3}", *right as f64 / *count as f64);
+        println!("{cell:<40} {count:>8.0} {:.3}", right / count);
     }
     println!("bytes per stream: {}", Recogniser::new(256, 16).bytes_per_stream());
     for (which, name) in GENERATORS.iter().enumerate() {
@@ -49,6 +50,9 @@ fn main() {
             .map(|access| recogniser.observe(std::hint::black_box(access)).confidence)
             .sum();
         let each = start.elapsed().as_nanos() as f64 / (rounds * accesses.len()) as f64;
-        println!("{name:<32} {each:>6.1} ns per access (mean confidence {:.2})", sure / (rounds * accesses.len()) as f32);
+        println!(
+            "{name:<32} {each:>6.1} ns per access (mean confidence {:.2})",
+            sure / (rounds * accesses.len()) as f32
+        );
     }
 }

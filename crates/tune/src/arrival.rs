@@ -2,8 +2,12 @@
 
 /// A gap this many times the usual one ends a burst. Poisson arrivals have one such gap in 3,000.
 const QUIET_FACTOR: f32 = 8.0;
-/// Swing of the smoothed logarithm of the gap, either side of its mean, that counts as a change of rate.
-const SWING: f32 = 0.3;
+/// Part of its range that the smoothed logarithm of the gap has to be off the middle for a change of rate.
+const SWING: f32 = 0.2;
+/// Range of that logarithm below which the rate counts as constant: a factor of 1.8 between slowest and fastest.
+const RANGE_MIN: f32 = 0.6;
+/// How fast the range shrinks to what is seen now, per request.
+const ENVELOPE: f32 = 1.0 / 48.0;
 /// Mean deviation of the intervals between rises, relative to their mean, that still counts as regular. Irregular (exponential)
 /// intervals have 0.74.
 const IRREGULARITY_MAX: f32 = 0.22;
@@ -44,7 +48,6 @@ pub(crate) struct Arrivals {
     burst_length: f32,
     quiet_gap: f32,
     log_fast: f32,
-    log_slow: f32,
     fast_rate_now: bool,
     rise_ns: u64,
     rises: u32,
@@ -97,13 +100,17 @@ impl Arrivals {
 
     fn follow_rate(&mut self, at_ns: u64, gap: f32) {
         let log = gap.ln();
-        self.log_fast = blend(self.log_fast, log, weight(self.seen - 1, 0.3));
-        self.log_slow = blend(self.log_slow, log, weight(self.seen - 1, 1.0 / 32.0));
-        self.log_low = self.log_low.min(self.log_fast);
-        self.log_high = self.log_high.max(self.log_fast);
+        self.log_fast = blend(self.log_fast, log, weight(self.seen - 1, 0.35));
+        if self.seen == 2 {
+            (self.log_low, self.log_high) = (log, log);
+        }
+        self.log_low = self.log_fast.min(blend(self.log_low, self.log_fast, ENVELOPE));
+        self.log_high = self.log_fast.max(blend(self.log_high, self.log_fast, ENVELOPE));
+        let range = self.log_high - self.log_low;
+        let (middle, swing) = (f32::midpoint(self.log_low, self.log_high), (SWING * range).max(0.1));
         if self.fast_rate_now {
-            self.fast_rate_now = self.log_fast < self.log_slow + SWING;
-        } else if self.log_fast < self.log_slow - SWING {
+            self.fast_rate_now = self.log_fast < middle + swing;
+        } else if self.log_fast < middle - swing && range > RANGE_MIN {
             self.fast_rate_now = true;
             self.rise(at_ns);
         }
@@ -122,7 +129,6 @@ impl Arrivals {
         }
         self.rises = self.rises.saturating_add(1);
         self.rise_ns = at_ns;
-        (self.log_low, self.log_high) = (self.log_fast, self.log_fast);
     }
 
     /// What the arrivals look like now.

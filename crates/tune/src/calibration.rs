@@ -3,9 +3,19 @@
 
 const COLUMNS: usize = 4;
 /// Rows: score of the stream, in steps of 6 from 6. Columns: requests of the stream, below 4, 16, 64, and more.
-const STREAM: [[u8; COLUMNS]; 5] = [[98; COLUMNS]; 5];
+const STREAM: [[u8; COLUMNS]; 5] =
+    [[71, 81, 99, 99], [93, 93, 99, 99], [96, 95, 99, 99], [99, 98, 99, 99], [99, 99, 99, 99]];
 /// Rows: share of lone requests in the space, in eighths. Columns: lone requests so far, below 16, 32, 64, and more.
-const RANDOM: [[u8; COLUMNS]; 8] = [[50; COLUMNS]; 8];
+const RANDOM: [[u8; COLUMNS]; 8] = [
+    [98, 75, 66, 99],
+    [92, 78, 65, 98],
+    [81, 66, 99, 99],
+    [86, 35, 99, 95],
+    [12, 7, 7, 79],
+    [11, 18, 98, 83],
+    [12, 40, 66, 96],
+    [12, 46, 80, 99],
+];
 
 /// A cell of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,6 +34,12 @@ pub(crate) struct Entry {
     pub(crate) tick: u32,
 }
 
+/// Accesses since an entry was written; a lone request ages faster, so that it does not displace a stream.
+const fn age(entry: &Entry, tick: u32) -> u64 {
+    let age = tick.wrapping_sub(entry.tick) as u64;
+    if entry.slot == LONE { age * 8 } else { age }
+}
+
 /// Entries in sets of four; the oldest of a set gives way.
 pub(crate) struct Index {
     entries: Box<[Entry]>,
@@ -66,14 +72,15 @@ impl Index {
     pub(crate) fn put(&mut self, key: u64, slot: u32, tick: u32) {
         let at = self.set(key);
         let set = &mut self.entries[at..at + WAYS];
-        let mut place = 0;
+        let (mut place, mut oldest) = (0, 0);
         for (way, entry) in set.iter().enumerate() {
             if entry.key == key {
                 place = way;
                 break;
             }
-            if tick.wrapping_sub(entry.tick) > tick.wrapping_sub(set[place].tick) {
-                place = way;
+            let age = age(entry, tick);
+            if age > oldest {
+                (place, oldest) = (way, age);
             }
         }
         set[place] = Entry { key, slot, tick };

@@ -12,10 +12,10 @@ use crate::calibration::Cell;
 use crate::index::{Index, Kind, LONE, key};
 use crate::spots::Spots;
 
-/// Index entries per stream: next, next but one, near, and one for lone requests.
-const ENTRIES_PER_STREAM: usize = 4;
+/// Index entries per stream: next, next but one, near, and room for lone requests and what is out of date.
+const ENTRIES_PER_STREAM: usize = 8;
 const STREAMS_PER_ZONE: usize = 2;
-const ZONE_REQUESTS: usize = 10;
+const ZONE_REQUESTS: usize = 8;
 /// Lone requests of 8 MiB are searched together for a stride, and those of the whole space.
 const ZONE_SHIFT: u32 = 23;
 const NEAR_SHIFT: u32 = 18;
@@ -25,6 +25,10 @@ const SCORE_MIN: f32 = 6.0;
 const SCORE_MAX: f32 = 30.0;
 /// Evidence that a stream needs before a displaced request is taken for its own.
 const SCORE_FOR_NEAR: f32 = 12.0;
+/// Below this score a stream is chance rather than young.
+const DOUBTED: f32 = 1.0;
+/// A sequence of this many requests is longer than what chance makes of a hot spot of the usual size.
+const LONG: u32 = 24;
 /// Chance is expected to add one per continuation; two leaves a margin.
 const SCORE_COST: f32 = 2.0;
 
@@ -106,6 +110,8 @@ struct Stream {
     used: bool,
     tick: u32,
     requests: u32,
+    /// Requests since the last displaced one.
+    run: u32,
     score: f32,
 }
 
@@ -113,6 +119,20 @@ impl Stream {
     /// Where `access` would have to start to continue the stream exactly.
     fn expects(&self, access: &Access) -> bool {
         if self.stride == 0 && self.backward { access.end() == self.next } else { access.offset == self.next }
+    }
+
+    /// Bytes from where one request is expected to where the next is.
+    fn step(&self, len: u32) -> i64 {
+        match (self.stride, self.backward) {
+            (0, true) => -i64::from(len),
+            (0, false) => i64::from(len),
+            (stride, _) => stride,
+        }
+    }
+
+    /// Whether a request at `position` leaves out just one.
+    fn skips_to(&self, position: u64, len: u32) -> bool {
+        self.requests >= 4 && position == self.next.saturating_add_signed(self.step(len))
     }
 
     fn next_after(&self, access: &Access) -> u64 {
@@ -165,9 +185,7 @@ impl Space {
     /// Requests of this length that fit the span seen, as a divisor of chance.
     fn places(&self, access: &Access) -> f32 {
         let len = f32::max(access.len as f32, 1.0);
-        // Where random requests gather, chance brings them together more often.
-        let skew = self.spots.hot().map_or(1.0, |(_, skew)| skew);
-        1.0 + (self.highest - self.lowest) as f32 / (len * skew)
+        1.0 + (self.highest - self.lowest) as f32 / len
     }
 
     /// Notes whether a request had a stream; tells whether the space changed its regime.
@@ -225,7 +243,9 @@ impl Recogniser {
         space.highest = space.highest.max(access.end());
         space.arrivals.observe(access.at_ns);
         let places = space.places(access);
-        let slot = self.continued(access, places).or_else(|| self.lone(access, places));
+        // Where random requests gather, chance brings them together more often.
+        let skew = space.spots.hot().map_or(1.0, |(_, skew)| skew);
+        let slot = self.continued(access, places, skew).or_else(|| self.lone(access, places / skew));
         let space = &mut self.spaces[at];
         let arrival = space.arrivals.arrival();
         if let Some(slot) = slot {
@@ -243,7 +263,10 @@ impl Recogniser {
                 };
             }
         }
-        space.spots.observe(access.offset);
+        // A sequence that is about to prove itself is no hot spot.
+        if slot.is_none_or(|slot| self.streams[slot].score < DOUBTED) {
+            space.spots.observe(access.offset);
+        }
         let regime_changed = space.note(true);
         let cell = Cell::of_random(space.spots.seen(), space.loose);
         let (hot_share, skew) = space.spots.hot().unwrap_or((0.0, 1.0));
@@ -279,7 +302,7 @@ impl Recogniser {
     }
 
     /// The stream that `access` continues, if any, advanced by it.
-    fn continued(&mut self, access: &Access, places: f32) -> Option<usize> {
+    fn continued(&mut self, access: &Access, places: f32, skew: f32) -> Option<usize> {
         for (kind, position) in [(Kind::Start, access.offset), (Kind::End, access.end())] {
             let key = key(access.space, kind, position);
             let Some(entry) = self.index.find(key) else { continue };
@@ -292,13 +315,14 @@ impl Recogniser {
                 let stream = &self.streams[slot];
                 let ours = stream.used && stream.space == access.space && stream.backward == backward
                     || stream.stride < 0 && stream.space == access.space;
-                if !ours || (!stream.expects(access) && stream.requests < 4) {
+                if !ours || !(stream.expects(access) || stream.skips_to(position, access.len)) {
                     continue;
                 }
                 slot
             };
             self.index.remove(key);
-            self.advance(slot, access, age / places);
+            let skew = if self.streams[slot].run < LONG { skew } else { 1.0 };
+            self.advance(slot, access, age * skew / places);
             return Some(slot);
         }
         let entry = self.index.find(key(access.space, Kind::Near, access.offset >> NEAR_SHIFT))?;
@@ -309,7 +333,8 @@ impl Recogniser {
             return None;
         }
         let age = self.tick.wrapping_sub(stream.tick).max(1) as f32;
-        self.advance(entry.slot as usize, access, 16.0 * age / places);
+        self.streams[entry.slot as usize].run = 0;
+        self.advance(entry.slot as usize, access, 16.0 * age * skew / places);
         Some(entry.slot as usize)
     }
 
@@ -320,10 +345,14 @@ impl Recogniser {
         let evidence = -chance.clamp(1e-9, 1.0).ln() - SCORE_COST;
         stream.score = (stream.score + evidence).clamp(0.0, SCORE_MAX);
         stream.requests = stream.requests.saturating_add(1);
+        stream.run = stream.run.saturating_add(1);
         stream.tick = tick;
         // An early or repeated request does not move the stream back.
         let next = stream.next_after(access);
         let ahead = if stream.backward { next < stream.next } else { next > stream.next };
+        if !ahead {
+            stream.run = 0;
+        }
         if !ahead && stream.requests > 2 && stream.score >= SCORE_FOR_NEAR {
             return;
         }
@@ -331,8 +360,7 @@ impl Recogniser {
         let (space, stride, backward) = (stream.space, stream.stride, stream.backward);
         let kind = if stride == 0 && backward { Kind::End } else { Kind::Start };
         self.index.put(key(space, kind, next), slot as u32, tick);
-        let step = if stride == 0 { i64::from(access.len) * if backward { -1 } else { 1 } } else { stride };
-        let after = next.saturating_add_signed(step);
+        let after = next.saturating_add_signed(stream.step(access.len));
         if stream.score >= SCORE_MIN {
             self.index.put(key(space, kind, after), slot as u32, tick);
             self.index.put(key(space, Kind::Near, next >> NEAR_SHIFT), slot as u32, tick);
@@ -353,17 +381,29 @@ impl Recogniser {
         let generation = self.streams[slot].generation.wrapping_add(1);
         let tick = self.tick;
         let next = if backward { u64::MAX } else { 0 };
-        self.streams[slot] =
-            Stream { space, generation, stride, backward, used: true, tick, requests, next, score: 0.0 };
+        self.streams[slot] = Stream {
+            space,
+            generation,
+            stride,
+            backward,
+            used: true,
+            tick,
+            requests,
+            next,
+            run: 0,
+            score: 0.0,
+        };
         slot
     }
 
     /// Looks for a stride among lone requests, and remembers this one.
     fn lone(&mut self, access: &Access, places: f32) -> Option<usize> {
         let mut found = None;
-        for position in [access.offset >> ZONE_SHIFT, u64::MAX >> 8] {
+        let half = self.zones.len() / 2;
+        for (part, position) in [access.offset >> ZONE_SHIFT, u64::MAX >> 8].into_iter().enumerate() {
             let zone_key = key(access.space, Kind::Zone, position);
-            let zone = &mut self.zones[zone_key as usize & (self.streams.len() / STREAMS_PER_ZONE - 1)];
+            // A half for each kind, so that the two never displace each other.
+            let zone = &mut self.zones[(zone_key as usize & (half - 1)) + part * half];
             if zone.key != zone_key {
                 *zone = Zone { key: zone_key, ..Zone::default() };
             }
@@ -373,8 +413,8 @@ impl Recogniser {
         }
         if let Some(stride) = found {
             let slot = self.create(access.space, stride, stride < 0, 3);
-            // 100 pairs could have made a progression of three, and the fourth had to be there as well.
-            let chance = 100.0 * 10.0 / (places * places).max(1.0);
+            // 64 pairs could have made a progression of three, and the fourth had to be there as well.
+            let chance = 64.0 * 8.0 / (places * places).max(1.0);
             self.advance(slot, access, chance);
             return Some(slot);
         }

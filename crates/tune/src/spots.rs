@@ -41,7 +41,9 @@ impl Spots {
 
     /// `(share of requests in hot spots, how many times denser they are than the whole)`, or `None` where requests spread evenly.
     pub(crate) fn hot(&self) -> Option<(f32, f32)> {
-        let hot = self.seen >= EVERY && self.close > self.expected + EXCESS;
+        // One window alone varies more.
+        let excess = if self.seen as usize >= KEPT { EXCESS } else { 2.0 * EXCESS };
+        let hot = self.seen >= EVERY && self.close > self.expected + excess;
         hot.then(|| (self.close, (self.close / self.hot_part.max(1e-6)).max(1.0)))
     }
 
@@ -52,13 +54,14 @@ impl Spots {
         sorted.sort_unstable();
         let span = sorted[count - 1] - sorted[0];
         let width = span / PARTS;
-        let (mut close, mut covered) = (0_u32, 0_u64);
-        for pair in sorted.windows(2) {
-            if pair[1] - pair[0] <= width {
-                close += 1;
-                covered += u64::from(pair[1] - pair[0]) + 1;
-            }
+        let (mut distances, mut close) = ([0_u32; KEPT], 0);
+        for pair in sorted.windows(2).filter(|pair| pair[1] - pair[0] <= width) {
+            distances[close] = pair[1] - pair[0];
+            close += 1;
         }
+        // The median: a few neighbours are close by chance, and far from as close as in a hot spot.
+        let median = distances[..close.max(1)].select_nth_unstable(close / 2).1;
+        let covered = (f64::from(*median) + 1.0) * close as f64;
         let span = span as f32 + 1.0;
         let expected = 1.0 - (-(count as f32) * (width as f32 + 1.0) / span).exp();
         let part = if self.seen <= EVERY { 1.0 } else { 0.5 };

@@ -109,9 +109,22 @@ impl Maker {
 }
 
 pub(crate) const GENERATORS: [&str; 16] = [
-    "forward", "forward, lengths vary, noise", "backward", "stride", "stride backward, noise", "16 forward",
-    "200 forward, noise", "uniform", "hot spots", "hot range", "bursts", "periodic", "mixture", "regimes",
-    "forward, displaced", "uniform, small file",
+    "forward",
+    "forward, lengths vary, noise",
+    "backward",
+    "stride",
+    "stride backward, noise",
+    "16 forward",
+    "200 forward, noise",
+    "uniform",
+    "hot spots",
+    "hot range",
+    "bursts",
+    "periodic",
+    "mixture",
+    "regimes",
+    "forward, displaced",
+    "uniform, small file",
 ];
 
 /// The requests of one generator.
@@ -204,7 +217,9 @@ pub(crate) fn right(verdict: &Verdict, labelled: &Labelled) -> bool {
             match truth {
                 Truth::Forward => (stride == 0 || stride == whole) && direction == Direction::Forward,
                 Truth::Backward => (stride == 0 || stride == whole) && direction == Direction::Backward,
-                Truth::Stride(by) => stride == by.unsigned_abs() && (direction == Direction::Backward) == (by < 0),
+                Truth::Stride(by) => {
+                    stride == by.unsigned_abs() && (direction == Direction::Backward) == (by < 0)
+                }
                 Truth::Uniform | Truth::Hot => false,
             }
         }
