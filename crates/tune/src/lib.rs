@@ -7,8 +7,9 @@
 //! * `access`: one request.
 //! * `recogniser`: assigns requests to streams and names their pattern; `index` finds a stream by what would continue it.
 //! * `spots`, `arrival`: where random requests gather, and when requests come. `calibration`: how sure that is.
+//! * `prefetch`: what to read ahead, and when. `trace`, `simulate`: what that is worth on recorded requests.
 //!
-//! What holds: everything is allocated at the start and stays that size; no input panics.
+//! What holds: recogniser and predictors allocate at the start and stay that size; no input panics. The simulation is for offline use.
 //!
 //! ```
 //! use rustfs_rio_tune::{Access, AccessKind, Direction, Pattern, Recogniser};
@@ -25,9 +26,15 @@ mod access;
 mod arrival;
 mod calibration;
 mod index;
+mod prefetch;
 mod recogniser;
+mod simulate;
 mod spots;
+mod trace;
 
 pub use access::{Access, AccessKind};
 pub use arrival::Arrival;
+pub use prefetch::{Predictor, PrefetchConfig, Range, StreamPredictor};
 pub use recogniser::{Direction, Pattern, Recogniser, StreamId, Verdict};
+pub use simulate::{Counts, simulate};
+pub use trace::{TraceError, TraceFormat, requests};
