@@ -3,7 +3,7 @@
 //! `cargo run --release -p rustfs-rio-tune --example simulate -- FOLDER`
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
-use rustfs_rio_tune::{PrefetchConfig, StreamPredictor, TraceFormat, requests, simulate};
+use rustfs_rio_tune::{Access, PrefetchConfig, StreamPredictor, TraceFormat, requests, simulate};
 use std::error::Error;
 
 const CACHE_BYTES: u64 = 64 << 20;
@@ -17,20 +17,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let text = std::fs::read_to_string(&path)?;
         let accesses = requests(&text, TraceFormat::Mqsim).collect::<Result<Vec<_>, _>>()?;
-        let plain = simulate(&accesses, CACHE_BYTES, None);
-        println!("{}: {} requests, LRU alone hits {:.4}", path.display(), accesses.len(), plain.hit_ratio());
-        for use_min in [0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6] {
-            let mut predictor = StreamPredictor::new(PrefetchConfig { use_min, ..PrefetchConfig::default() });
-            let with = simulate(&accesses, CACHE_BYTES, Some(&mut predictor));
-            let extra = with.device_reads as f64 / plain.device_reads.max(1) as f64 - 1.0;
-            println!(
-                "  use_min {use_min:.2}: hit ratio {:.4}, read ahead {} of which used {:.4}, extra device reads {:+.4}",
-                with.hit_ratio(),
-                with.prefetched,
-                with.used_share(),
-                extra
-            );
-        }
+        println!("{}: {} requests", path.display(), accesses.len());
+        println!(" devices apart");
+        compare(&accesses);
+        println!(" devices as one range of addresses");
+        compare(&accesses.iter().map(|&access| Access { space: 0, ..access }).collect::<Vec<_>>());
     }
     Ok(())
+}
+
+fn compare(accesses: &[Access]) {
+    let plain = simulate(accesses, CACHE_BYTES, None);
+    println!("  LRU alone: hit ratio {:.4}", plain.hit_ratio());
+    for use_min in [0.2, 0.3, 0.4, 0.5, 0.55, 0.6] {
+        let mut predictor = StreamPredictor::new(PrefetchConfig { use_min, ..PrefetchConfig::default() });
+        let with = simulate(accesses, CACHE_BYTES, Some(&mut predictor));
+        let extra = with.device_reads as f64 / plain.device_reads.max(1) as f64 - 1.0;
+        println!(
+            "  use_min {use_min:.2}: hit ratio {:.4}, read ahead {} of which used {:.4}, extra device reads {:+.4}",
+            with.hit_ratio(),
+            with.prefetched,
+            with.used_share(),
+            extra
+        );
+    }
 }

@@ -17,7 +17,7 @@ const REGIONS: usize = 4096;
 /// A region of 1 MiB remembers whether sequences went on in it.
 const REGION_SHIFT: u32 = 20;
 /// Outcomes of a state before it may issue.
-const OUTCOMES_MIN: f32 = 16.0;
+const OUTCOMES_MIN: f32 = 8.0;
 /// Outcomes that a state remembers; older ones fade.
 const OUTCOMES_MAX: f32 = 512.0;
 
@@ -44,9 +44,10 @@ pub struct PrefetchConfig {
 }
 
 impl Default for PrefetchConfig {
-    /// 256 KiB, the middle of the bounds of `prefetch_size`; half of what is read ahead is to be used; 1024 streams.
+    /// 256 KiB, the middle of the bounds of `prefetch_size`; half of what is read ahead is to be used. 256 streams: with more, the outcome of
+    /// an ended sequence is known late, and its state looks better than it is (docs/decisions/0041).
     fn default() -> Self {
-        Self { bytes_max: 256 << 10, use_min: 0.5, streams: 1024 }
+        Self { bytes_max: 256 << 10, use_min: 0.5, streams: 256 }
     }
 }
 
