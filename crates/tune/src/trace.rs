@@ -39,11 +39,19 @@ pub enum TraceFormat {
     Mqsim,
     /// `ns,space,offset,bytes,op`, op `r` or `w`.
     Csv,
+    /// `lba sectors ignored number`, blanks between, 512-byte sectors, all reads (Megiddo and Modha, FAST 2003). Without time: the
+    /// number stands for it.
+    Arc,
+    /// One number of a 4 KiB block per line, all reads, without time.
+    Keys,
 }
 
 const MQSIM: &str = "ns device lba sectors op";
 const CSV: &str = "ns,space,offset,bytes,op";
+const ARC: &str = "lba sectors ignored number";
+const KEYS: &str = "block";
 const SECTOR: u64 = 512;
+const BLOCK: u64 = 4096;
 
 /// The requests of `text`, in order; an error ends what is useful of it.
 pub fn requests(text: &str, format: TraceFormat) -> impl Iterator<Item = Result<Access, TraceError>> + '_ {
@@ -52,22 +60,27 @@ pub fn requests(text: &str, format: TraceFormat) -> impl Iterator<Item = Result<
 }
 
 fn request(line: usize, text: &str, format: TraceFormat) -> Result<Access, TraceError> {
-    let (fields, found) = match format {
-        TraceFormat::Mqsim => split(text.split_ascii_whitespace()),
+    let (parts, found) = match format {
         TraceFormat::Csv => split(text.split(',').map(str::trim)),
+        TraceFormat::Mqsim | TraceFormat::Arc | TraceFormat::Keys => split(text.split_ascii_whitespace()),
     };
     let csv = format == TraceFormat::Csv;
-    let [at, space, offset, len, op] = fields;
-    if found != 5 {
-        let format = if csv { CSV } else { MQSIM };
-        return Err(TraceError::Fields { line, found, expected: 5, format });
+    let [first, second, _, fourth, _] = parts;
+    let (fields, expected, unit, format) = match format {
+        TraceFormat::Mqsim => (parts, 5, SECTOR, MQSIM),
+        TraceFormat::Csv => (parts, 5, 1, CSV),
+        TraceFormat::Arc => ([fourth, "0", first, second, "1"], 4, SECTOR, ARC),
+        TraceFormat::Keys => (["0", "0", first, "1", "1"], 1, BLOCK, KEYS),
+    };
+    if found != expected {
+        return Err(TraceError::Fields { line, found, expected, format });
     }
+    let [at, space, offset, len, op] = fields;
     let wrong =
         |field, value: &str, expected| TraceError::Value { line, field, value: value.into(), expected };
     let number = |field, value: &str| {
         value.parse::<u64>().map_err(|_| wrong(field, value, "a number from 0 to 2^64 - 1"))
     };
-    let unit = if csv { 1 } else { SECTOR };
     let bytes = |field, value: &str| {
         let scaled = number(field, value)?.checked_mul(unit);
         scaled.ok_or_else(|| wrong(field, value, "less than 2^64 bytes"))

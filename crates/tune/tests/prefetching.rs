@@ -50,6 +50,12 @@ fn lines_that_are_no_requests_are_named() {
         [first, Access { at_ns: 6, space: 0, offset: 4096, len: 512, kind: AccessKind::Write }]
     );
     assert_eq!(requests("5,1,8192,4096,r", TraceFormat::Csv).next().unwrap().unwrap(), first);
+    let untimed = |at_ns, offset, len| Access { at_ns, space: 0, offset, len, kind: AccessKind::Read };
+    assert_eq!(requests("16 8 0 5", TraceFormat::Arc).next().unwrap().unwrap(), untimed(5, 8192, 4096));
+    assert_eq!(requests("3", TraceFormat::Keys).next().unwrap().unwrap(), untimed(0, 12288, 4096));
+    let arc = requests("16 8 0 5 1", TraceFormat::Arc).next().unwrap().unwrap_err();
+    assert_eq!(arc.to_string(), "line 1: 5 fields, expected 4: lba sectors ignored number");
+    assert!(requests("key", TraceFormat::Keys).next().unwrap().is_err());
     let fields = requests("5 1 16 8 1\n5 1 16 8\n", TraceFormat::Mqsim).nth(1).unwrap().unwrap_err();
     assert!(matches!(fields, TraceError::Fields { line: 2, found: 4, expected: 5, .. }), "{fields}");
     for (text, name) in [
@@ -142,8 +148,8 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_requests_or_errors(text in "[0-9 ,rw\\n-]{0,200}", csv in any::<bool>()) {
-        let format = if csv { TraceFormat::Csv } else { TraceFormat::Mqsim };
+    fn any_text_is_requests_or_errors(text in "[0-9 ,rw\\n-]{0,200}", which in 0_usize..4) {
+        let format = [TraceFormat::Csv, TraceFormat::Mqsim, TraceFormat::Arc, TraceFormat::Keys][which];
         let lines: HashSet<_> = requests(&text, format).filter_map(Result::err).map(|error| error.to_string()).collect();
         prop_assert!(lines.iter().all(|line| line.starts_with("line ")));
     }
