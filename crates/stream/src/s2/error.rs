@@ -88,6 +88,11 @@ pub enum S2Error {
         /// The multiple that was asked for.
         found: usize,
     },
+    /// An index that is not whole or contradicts itself.
+    #[error(
+        "the S2 index is damaged, or not one; expected ascending offsets inside the stream; read the stream without it"
+    )]
+    Index,
     /// The operating system gave no random bytes for padding.
     #[error("no random bytes for the padding of an S2 stream; getrandom(2) failed")]
     Random,

@@ -12,6 +12,7 @@ pub(super) const CHECKSUM_BYTES: usize = 4;
 
 pub(super) const COMPRESSED: u8 = 0x00;
 pub(super) const RAW: u8 = 0x01;
+pub(super) const INDEX: u8 = 0x99;
 pub(super) const PADDING: u8 = 0xfe;
 pub(super) const IDENTIFIER: u8 = 0xff;
 /// Types from here on, but for the identifier, are skipped by readers that do not know them.
