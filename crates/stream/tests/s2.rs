@@ -187,6 +187,20 @@ fn padding_reaches_the_multiple() {
 }
 
 #[test]
+fn blocks_that_hardly_shrink_are_stored_as_they_are() {
+    let mut compressed = 0;
+    for repeated in 0..60 {
+        let mut block = content(320);
+        block.extend_from_within(..repeated);
+        let length = minlz::s2::encode(&block).len();
+        let worth = length <= block.len() - block.len() / 32 - 5;
+        assert_eq!(encode(1 << 20, &block, &[usize::MAX])[10], u8::from(!worth), "{repeated}");
+        compressed += usize::from(worth);
+    }
+    assert!((1..60).contains(&compressed), "both sides of the limit: {compressed}");
+}
+
+#[test]
 fn block_sizes_are_checked() {
     for found in [0, BLOCK_BYTES_MAX + 1] {
         assert_eq!(Encoder::with_block_bytes(found).unwrap_err(), S2Error::BlockSize { found });
