@@ -105,6 +105,9 @@ fn damage_is_named_and_what_is_before_it_saved() {
     }
     let refused = rio(&["repair", old]);
     assert_eq!(refused.status.code(), Some(2), "a repair needs a place for the copy");
+    let inside = path.join("deep/inside");
+    let refused = rio(&["repair", old, "--into", inside.to_str().unwrap()]);
+    assert!(refused.status.code() == Some(2) && !inside.exists(), "nothing is made in the damaged log");
     let refused = rio(&["repair", old, "--into", old]);
     assert_eq!(refused.status.code(), Some(2));
     let repaired = rio(&["repair", old, "--into", new.to_str().unwrap()]);

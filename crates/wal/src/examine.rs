@@ -19,7 +19,7 @@ pub enum Tail {
     Clean,
     /// What the file held in an earlier use.
     Stale,
-    /// Part of commits that were never durable, and so never acknowledged as such. They are not in the log.
+    /// Part of commits that are not provably durable. They are not in the log.
     Torn,
 }
 

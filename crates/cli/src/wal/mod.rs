@@ -25,7 +25,8 @@ Examples:
   rio wal repair old/wal --into new/wal       saves all records up to the first damage
   rio wal import draft.log --into new/wal     reads a log of the earlier draft
 
-Exit codes: 0 sound, 1 failure, 2 usage, 3 damaged or cut off.";
+Exit codes: 0 sound, 1 failure, 2 usage or no log there, 3 damaged or import stopped early.
+A log that ends with a commit that is not whole is sound: opening it cuts that off.";
 
 /// Exit code for data that is damaged or cut off, as `rio bench` has it for wrong data.
 const EXIT_DATA: u8 = 3;
@@ -168,14 +169,19 @@ fn explain(error: WalError) -> anyhow::Error {
     }
 }
 
-/// A log is not repaired into itself.
+/// A log is not repaired into itself, nor into a directory below it.
 fn apart(from: &Path, into: &Path) -> anyhow::Result<()> {
-    let same = match (from.canonicalize(), into.canonicalize()) {
-        (Ok(from), Ok(into)) => from == into,
-        _ => false,
-    };
-    match same {
-        true => Err(UsageError("--into names the damaged log itself; name another directory".into()).into()),
+    let Ok(from) = from.canonicalize() else { return Ok(()) };
+    // The new directory does not exist yet; what it will be in does.
+    let place = into.ancestors().find_map(|part| {
+        let part = if part.as_os_str().is_empty() { Path::new(".") } else { part };
+        part.canonicalize().ok()
+    });
+    match place.is_some_and(|place| place.starts_with(&from)) {
+        true => Err(UsageError(
+            "--into names the damaged log or a place inside it; name another directory".into(),
+        )
+        .into()),
         false => Ok(()),
     }
 }

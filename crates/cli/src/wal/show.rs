@@ -57,7 +57,7 @@ pub(super) fn verdict(report: &WalReport) -> String {
 fn end(report: &WalReport) -> &'static str {
     match report.tail {
         _ if report.closed => "closed in order",
-        Tail::Torn => "ends with a commit that was never durable, which opening the log cuts off",
+        Tail::Torn => "ends with a commit that is not whole, which opening the log cuts off",
         Tail::Stale => "not closed; nothing but old content of a reused file behind the last record",
         _ => "not closed; nothing behind the last record",
     }

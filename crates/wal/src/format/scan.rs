@@ -34,7 +34,7 @@ pub enum EndReason {
     Clean,
     /// Behind them stands what the file held as an earlier segment.
     Stale,
-    /// Behind them stands part of something that was never durable.
+    /// Behind them stands part of something that is not provably durable.
     Torn,
     /// Behind them stood something durable that is damaged or gone.
     Damaged {
