@@ -123,7 +123,7 @@ impl RawSpin {
 
     #[inline]
     pub(crate) fn try_lock(&self) -> bool {
-        !self.0.swap(true, Ordering::Acquire)
+        self.0.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[inline]
