@@ -113,7 +113,7 @@ impl DiskFile {
     ///
     /// # Errors
     ///
-    /// `io::Error` around a [`FileError`](crate::FileError) with path, operation and range: what the kernel reports, or what
+    /// `io::Error` around a [`FileError`] with path, operation and range: what the kernel reports, or what
     /// [`RuntimeHandle::get_optimized_buffer`] says if there is no buffer of that size.
     pub async fn read_range(&self, offset: u64, len: u64) -> io::Result<OptimizedBuffer> {
         let mut len = len;
@@ -187,7 +187,7 @@ impl DiskFile {
     ///
     /// # Errors
     ///
-    /// `io::Error` around a [`FileError`](crate::FileError) that says how much was written.
+    /// `io::Error` around a [`FileError`] that says how much was written.
     pub async fn write_all(&mut self, data: &[u8]) -> io::Result<usize> {
         self.settle().await?;
         let position = self.cursor.lock().position();
