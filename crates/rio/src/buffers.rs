@@ -1,7 +1,7 @@
 //! Pools of buffers: the strategy, the pool of the existing API over [`BufferPool`], and who looks after a pool.
 
 use crate::OptimizedBuffer;
-use rustfs_rio_buf::{BufferPool, PoolConfig, PoolError, PressureGauge, memory_limit};
+use rustfs_rio_buf::{BufferPool, PoolConfig, PoolError, Pressure, PressureGauge, memory_limit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use tokio::time::Instant;
 pub(crate) const HEADROOM: f64 = 1.2;
 /// Time between two looks at a pool.
 const PERIOD: Duration = Duration::from_millis(500);
+/// In one of so many looks the system is asked whether memory is short; it averages over ten seconds.
+const LOOKS: u64 = 4;
 /// Granularity of the memory of buffers.
 const PAGE: usize = 4096;
 
@@ -283,9 +285,16 @@ impl Caretaker {
         *task = Some(runtime.spawn(async move {
             let _presence = presence;
             let gauge = PressureGauge::new();
-            loop {
+            let mut pressure = Pressure::None;
+            for turn in 0u64.. {
                 tokio::time::sleep(PERIOD).await;
-                pool.upkeep(Instant::now().into_std(), gauge.read());
+                // The files cost more than all the rest, and an empty pool has nothing to give.
+                if pool.mapped_bytes() == 0 {
+                    pressure = Pressure::None;
+                } else if turn.is_multiple_of(LOOKS) {
+                    pressure = gauge.read();
+                }
+                pool.upkeep(Instant::now().into_std(), pressure);
             }
         }));
     }

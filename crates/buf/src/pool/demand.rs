@@ -150,6 +150,11 @@ impl Bursts {
         }
     }
 
+    /// Whether nothing was needed for so long that there is nothing to know.
+    pub(crate) fn is_over(&self) -> bool {
+        self.onsets.is_empty() && self.needed.iter().all(|needed| *needed == 0)
+    }
+
     /// Counts expected bursts that did not come, and gives the rhythm up in the end.
     fn forget(&mut self, now: Duration) -> bool {
         let Some(last) = self.onsets.back().copied() else { return false };

@@ -114,6 +114,12 @@ impl BufferPool {
         }
     }
 
+    /// Bytes that the pool has of the system, without looking at anything else.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> u64 {
+        self.shared().ledger.lock().mapped
+    }
+
     /// What the pool has of each size that was asked for or is there, by ascending size.
     #[must_use]
     pub fn class_stats(&self) -> Vec<ClassStats> {

@@ -33,6 +33,8 @@ pub(crate) struct Keeper {
     bursts: Bursts,
     weights: Vec<f64>,
     done: Upkeep,
+    /// Nothing was there the last time, and nothing is expected.
+    is_at_rest: bool,
 }
 
 impl Keeper {
@@ -58,6 +60,9 @@ impl BufferPool {
             return Upkeep { target_bytes: keeper.done.target_bytes, ..Upkeep::default() };
         }
         keeper.last = Some(now);
+        if keeper.is_at_rest && self.mapped_bytes() == 0 {
+            return Upkeep::default();
+        }
         keeper.done = keeper.keep(shared, now, pressure);
         keeper.done
     }
@@ -94,6 +99,7 @@ impl Keeper {
                 plans.push((slot, holding, plan));
             }
         }
+        self.is_at_rest = plans.is_empty() && self.bursts.is_over();
         let gives_back = demand::is_too_much(held, done.target_bytes);
         for (slot, holding, plan) in plans {
             let hold = plan.hold as usize;
