@@ -27,6 +27,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+/// Stands for the node of the thread that asks.
+const ANY_NODE: usize = usize::MAX;
+
 pub(crate) struct Shared {
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) cache: Cache,
@@ -38,6 +41,8 @@ pub(crate) struct Shared {
     has_extras: AtomicBool,
     capacity_max: AtomicUsize,
     bound: AtomicU64,
+    /// The only node to take memory on, or [`ANY_NODE`].
+    node: AtomicUsize,
     /// Length of `queue`, readable without its lock.
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
@@ -96,8 +101,6 @@ pub(crate) struct Ledger {
     pub(crate) map_nanos: u64,
     /// What upkeep may do; `None`: what is there stays.
     headroom: Option<f64>,
-    /// The only node to take memory on.
-    node: Option<usize>,
     epoch: Instant,
 }
 
@@ -112,7 +115,6 @@ impl Shared {
             mapped_by_node: vec![0; node::count()],
             map_nanos: 0,
             headroom: None,
-            node: None,
             epoch: Instant::now(),
         };
         Self {
@@ -125,6 +127,7 @@ impl Shared {
             has_extras: AtomicBool::new(false),
             capacity_max: AtomicUsize::new(usize::MAX),
             bound: AtomicU64::new(0),
+            node: AtomicUsize::new(ANY_NODE),
             waiting: AtomicUsize::new(0),
             queue: Mutex::new(Queue::default()),
             is_closed: AtomicBool::new(true),
@@ -145,10 +148,10 @@ impl Shared {
             ledger.blocks_peak = 0;
             ledger.map_nanos = 0;
             ledger.headroom = config.headroom;
-            ledger.node = node;
             ledger.epoch = Instant::now();
         }
         shared.bound.store(config.bound_bytes, Ordering::SeqCst);
+        shared.node.store(node.unwrap_or(ANY_NODE), Ordering::SeqCst);
         shared.wipes.store(config.wipes, Ordering::SeqCst);
         shared.has_extras.store(config.wipes || config.keeps_origins, Ordering::SeqCst);
         shared.capacity_max.store(config.size_max.unwrap_or(usize::MAX), Ordering::SeqCst);
@@ -217,13 +220,14 @@ impl Shared {
 
     #[inline]
     fn node_to_use(&self) -> usize {
-        // With one node there is nothing to choose, and no lock to take for it.
-        if node::count() == 1 { 0 } else { self.node_of_several() }
-    }
-
-    #[cold]
-    fn node_of_several(&self) -> usize {
-        self.ledger.lock().node.unwrap_or_else(|| own_place().node)
+        // With one node there is nothing to choose.
+        if node::count() == 1 {
+            return 0;
+        }
+        match self.node.load(Ordering::Relaxed) {
+            ANY_NODE => own_place().node,
+            only => only,
+        }
     }
 
     /// A block without waiting; `None` at the bound.
