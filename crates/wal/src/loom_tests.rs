@@ -95,42 +95,47 @@ async fn append(group: &Group<Model>) -> Result<u64, WalError> {
     group.append(1, record_bytes(4), push).await
 }
 
-fn check(mut model: loom::model::Builder, run: impl Fn() + Sync + Send + 'static) {
+/// Runs a model with a device that breaks at the given commit, room for so many bytes, and the log's task.
+fn check(
+    breaks_at: usize,
+    pending_bytes_max: usize,
+    run: impl Fn(&Arc<Model>, &Arc<Group<Model>>) + Sync + Send + 'static,
+) {
+    let mut model = loom::model::Builder::new();
     model.preemption_bound = model.preemption_bound.or(Some(2));
-    model.check(run);
-}
-
-#[test]
-fn loom_every_append_is_committed_once_and_in_order() {
-    check(loom::model::Builder::new(), || {
-        let device = Model::new(usize::MAX);
-        let group = group(&device, 4096);
+    model.check(move || {
+        let device = Model::new(breaks_at);
+        let group = group(&device, pending_bytes_max);
         let task = task(&group);
-        let other = Arc::clone(&group);
-        let appender = thread::spawn(move || block_on(append(&other)).unwrap());
-        // Two commits are enough for two appends.
-        device.let_one_end();
-        device.let_one_end();
-        let mine = block_on(append(&group)).unwrap();
-        let theirs = appender.join().unwrap();
-        assert_ne!(mine, theirs);
-        assert_eq!(device.committed(), [1, 2]);
+        run(&device, &group);
         group.abandon();
         task.join().unwrap();
     });
 }
 
 #[test]
+fn loom_every_append_is_committed_once_and_in_order() {
+    check(usize::MAX, 4096, |device, group| {
+        let other = Arc::clone(group);
+        let appender = thread::spawn(move || block_on(append(&other)).unwrap());
+        // Two commits are enough for two appends.
+        device.let_one_end();
+        device.let_one_end();
+        let mine = block_on(append(group)).unwrap();
+        let theirs = appender.join().unwrap();
+        assert_ne!(mine, theirs);
+        assert_eq!(device.committed(), [1, 2]);
+    });
+}
+
+#[test]
 fn loom_a_dropped_driver_hands_over() {
-    check(loom::model::Builder::new(), || {
-        let device = Model::new(usize::MAX);
-        let group = group(&device, 4096);
-        let task = task(&group);
-        let other = Arc::clone(&group);
+    check(usize::MAX, 4096, |device, group| {
+        let other = Arc::clone(group);
         let appender = thread::spawn(move || block_on(append(&other)).unwrap());
         // Polled once, and dropped as driver or as follower.
         {
-            let mut dropped = Box::pin(append(&group));
+            let mut dropped = Box::pin(append(group));
             let _ = dropped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
         device.let_one_end();
@@ -140,18 +145,13 @@ fn loom_a_dropped_driver_hands_over() {
         // What was dropped is carried out by whoever comes next, and not lost.
         block_on(group.run(Errand::default())).unwrap();
         assert_eq!(device.committed(), [1, 2]);
-        group.abandon();
-        task.join().unwrap();
     });
 }
 
 #[test]
 fn loom_a_commit_that_expects_others_starts_without_them_too() {
-    check(loom::model::Builder::new(), || {
-        let device = Model::new(usize::MAX);
-        let group = group(&device, 4096);
-        let task = task(&group);
-        let other = Arc::clone(&group);
+    check(usize::MAX, 4096, |device, group| {
+        let other = Arc::clone(group);
         // The commit after one that two were in, or one was in and one waited for, expects two; here the second one may come
         // before, while or after it gathers.
         let appender = thread::spawn(move || {
@@ -161,70 +161,53 @@ fn loom_a_commit_that_expects_others_starts_without_them_too() {
         for _ in 0..4 {
             device.let_one_end();
         }
-        let mine = block_on(append(&group)).unwrap();
+        let mine = block_on(append(group)).unwrap();
         let (first, second) = appender.join().unwrap();
         assert!(first < second && mine != first && mine != second);
         assert_eq!(device.committed(), [1, 2, 3]);
-        group.abandon();
-        task.join().unwrap();
     });
 }
 
 #[test]
 fn loom_who_finds_no_room_waits_and_is_let_in() {
-    check(loom::model::Builder::new(), || {
-        let device = Model::new(usize::MAX);
-        // Room for one record.
-        let group = group(&device, record_bytes(4));
-        let task = task(&group);
-        let other = Arc::clone(&group);
+    // Room for one record.
+    check(usize::MAX, record_bytes(4), |device, group| {
+        let other = Arc::clone(group);
         let appender = thread::spawn(move || block_on(append(&other)).unwrap());
         device.let_one_end();
         device.let_one_end();
-        let mine = block_on(append(&group)).unwrap();
+        let mine = block_on(append(group)).unwrap();
         let theirs = appender.join().unwrap();
         assert_eq!(mine + theirs, 3);
         assert_eq!(device.committed(), [1, 2]);
-        group.abandon();
-        task.join().unwrap();
     });
 }
 
 #[test]
 fn loom_everybody_hears_of_a_broken_device() {
-    check(loom::model::Builder::new(), || {
-        let device = Model::new(0);
-        let group = group(&device, 4096);
-        let task = task(&group);
-        let other = Arc::clone(&group);
+    check(0, 4096, |device, group| {
+        let other = Arc::clone(group);
         let appender = thread::spawn(move || block_on(append(&other)));
         device.let_one_end();
-        assert!(block_on(append(&group)).is_err());
+        assert!(block_on(append(group)).is_err());
         assert!(appender.join().unwrap().is_err());
-        assert!(block_on(append(&group)).is_err());
+        assert!(block_on(append(group)).is_err());
         assert!(device.committed().is_empty());
-        group.abandon();
-        task.join().unwrap();
     });
 }
 
 #[test]
 fn loom_nobody_waits_for_an_append_that_is_not_polled() {
-    check(loom::model::Builder::new(), || {
-        let device = Model::new(usize::MAX);
-        let group = group(&device, 4096);
-        let task = task(&group);
+    check(usize::MAX, 4096, |device, group| {
         // Polled once, and then kept without being polled, as by a branch of `select!` that lost.
-        let mut kept = Box::pin(append(&group));
+        let mut kept = Box::pin(append(group));
         let _ = kept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let other = Arc::clone(&group);
+        let other = Arc::clone(group);
         let appender = thread::spawn(move || block_on(append(&other)).unwrap());
         device.let_one_end();
         device.let_one_end();
         appender.join().unwrap();
         assert_eq!(device.committed(), [1, 2]);
         drop(kept);
-        group.abandon();
-        task.join().unwrap();
     });
 }
