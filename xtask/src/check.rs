@@ -39,7 +39,7 @@ enum Speed {
     Slow,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step { name: "fmt", about: "formatting", speed: Speed::Quick, run: steps::fmt },
     Step { name: "tidy", about: "house rules", speed: Speed::Quick, run: steps::tidy },
     Step { name: "clippy", about: "lints as errors", speed: Speed::Quick, run: steps::clippy },
@@ -61,6 +61,7 @@ const STEPS: [Step; 14] = [
     Step { name: "loom", about: "models of concurrent parts", speed: Speed::Slow, run: steps::loom },
     Step { name: "schedules", about: "seeded fault schedules", speed: Speed::Slow, run: steps::schedules },
     Step { name: "wal", about: "power losses and killed writers", speed: Speed::Slow, run: steps::wal },
+    Step { name: "history", about: "killed writers of the monitor", speed: Speed::Slow, run: steps::history },
     Step { name: "asan", about: "soak under AddressSanitizer", speed: Speed::Slow, run: steps::asan },
     Step { name: "vm-smoke", about: "the other kernel boots", speed: Speed::Slow, run: steps::vm_smoke },
     Step {

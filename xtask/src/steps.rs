@@ -11,6 +11,7 @@ const BUF: &str = "rustfs-rio-buf";
 const ENGINE: &str = "rustfs-rio-engine";
 /// Crates with loom models.
 const MODELLED: [&str; 3] = [BUF, ENGINE, WAL];
+const MONITOR: &str = "rustfs-rio-monitor";
 const WAL: &str = "rustfs-rio-wal";
 /// Targets that must keep compiling: another C library, another kernel interface, no io_uring at all.
 const TARGETS: [&str; 1] = ["x86_64-unknown-linux-musl"];
@@ -156,6 +157,19 @@ pub(crate) fn wal(_: &Context) -> Result<Outcome> {
         process::run(&mut command)?;
     }
     Ok(Outcome::Passed(format!("{POWER_SEEDS} histories, {KILLS} kills")))
+}
+
+/// The monitor's history with its writer killed two hundred times.
+pub(crate) fn history(_: &Context) -> Result<Outcome> {
+    workspace::require_test(MONITOR, "history")?;
+    let mut command = cargo(&["test", "--profile", "stress", "--package", MONITOR, "--test", "history"]);
+    command.args(["--", "--ignored", "--nocapture"]);
+    let mut tests = 0;
+    process::tee(&mut command, Stream::Out, |line| tests += test::passed_in(line))?;
+    if tests == 0 {
+        bail!("no test of the history of {MONITOR} is left for the slow steps");
+    }
+    Ok(Outcome::Passed(format!("{tests} test")))
 }
 
 /// The fault schedules at their full number, from a fixed seed.
