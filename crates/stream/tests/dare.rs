@@ -10,6 +10,9 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod cut;
+
+use cut::pieces;
 use std::io::ErrorKind;
 
 use proptest::collection::vec;
@@ -38,20 +41,6 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Cuts `data` into pieces of the sizes of `cuts`, in turn.
-fn pieces<'a>(data: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
-    let (mut rest, mut pieces) = (data, Vec::new());
-    for cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (piece, behind) = rest.split_at((*cut).clamp(1, rest.len()));
-        pieces.push(piece);
-        rest = behind;
-    }
-    pieces
 }
 
 fn encrypt_pieces(sealer: Sealer, data: &[u8], cuts: &[usize]) -> Vec<u8> {

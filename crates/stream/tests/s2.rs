@@ -9,6 +9,9 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod cut;
+
+use cut::pieces;
 use std::io::ErrorKind;
 
 use proptest::collection::vec;
@@ -21,20 +24,6 @@ const HELLO: &[u8] = b"hello world, hello world, hello world!";
 fn fixture(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/s2/v1/");
     std::fs::read(format!("{folder}{name}")).unwrap()
-}
-
-/// Cuts `data` into pieces of the sizes of `cuts`, in turn.
-fn pieces<'a>(data: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
-    let (mut rest, mut pieces) = (data, Vec::new());
-    for cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (piece, behind) = rest.split_at((*cut).clamp(1, rest.len()));
-        pieces.push(piece);
-        rest = behind;
-    }
-    pieces
 }
 
 fn encode(block: usize, data: &[u8], cuts: &[usize]) -> Vec<u8> {
