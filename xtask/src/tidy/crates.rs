@@ -22,9 +22,10 @@ const STREAM: &str = "rustfs-rio-stream";
 const RIO: &str = "rustfs-rio";
 const LOAD: &str = "rustfs-rio-load";
 const CLI: &str = "rustfs-rio-cli";
+const DASH: &str = "rustfs-rio-dash";
 
 /// The edges of the house plan in ARCHITECTURE.md. They point one way; a new one is a decision, not a convenience.
-const EDGES: [Allowed; 10] = [
+const EDGES: [Allowed; 11] = [
     Allowed { name: BUF, product: &[], tests: &[] },
     Allowed { name: MONITOR, product: &[], tests: &[] },
     // A crate may use itself in tests, to turn on its `testing` feature.
@@ -32,9 +33,10 @@ const EDGES: [Allowed; 10] = [
     Allowed { name: WAL, product: &[BUF, ENGINE], tests: &[WAL] },
     Allowed { name: STREAM, product: &[], tests: &[] },
     Allowed { name: TUNE, product: &[], tests: &[] },
-    Allowed { name: RIO, product: &[BUF, ENGINE, MONITOR, WAL], tests: &[RIO, LOAD] },
+    Allowed { name: RIO, product: &[BUF, ENGINE, MONITOR, WAL, TUNE, STREAM], tests: &[RIO, LOAD] },
     Allowed { name: LOAD, product: &[RIO, ENGINE, BUF], tests: &[] },
-    Allowed { name: CLI, product: &[RIO, LOAD], tests: &[] },
+    Allowed { name: DASH, product: &[RIO, MONITOR, TUNE], tests: &[LOAD] },
+    Allowed { name: CLI, product: &[RIO, LOAD, MONITOR, TUNE, STREAM, DASH], tests: &[] },
     Allowed { name: "xtask", product: &[], tests: &[] },
 ];
 
