@@ -8,6 +8,8 @@
 //! * `recogniser`: assigns requests to streams and names their pattern; `index` finds a stream by what would continue it.
 //! * `spots`, `arrival`: where random requests gather, and when requests come. `calibration`: how sure that is.
 //! * `prefetch`: what to read ahead, and when. `trace`, `simulate`: what that is worth on recorded requests.
+//! * `parameter`, `parameters`: what is tuned, and its bounds. `snapshot`: what one decision period looked like, and what is
+//!   wanted. `decision`, `decision_log`: what was decided, why, and what came of it.
 //!
 //! What holds: recogniser and predictors allocate at the start and stay that size; no input panics. The simulation is for offline use.
 //!
@@ -25,16 +27,28 @@
 mod access;
 mod arrival;
 mod calibration;
+mod decision;
+mod decision_log;
 mod index;
+mod parameter;
+mod parameters;
 mod prefetch;
 mod recogniser;
 mod simulate;
+mod snapshot;
 mod spots;
 mod trace;
 
 pub use access::{Access, AccessKind};
 pub use arrival::Arrival;
+pub use decision::{
+    Decision, DecisionId, DecisionState, Evidence, Expected, Figure, Measured, Outcome, Reason, ReverseIf,
+};
+pub use decision_log::DecisionLog;
+pub use parameter::{BOUNDS, Bounds, Group, Parameter, Shown, Unit, UnknownParameter};
+pub use parameters::{Codec, Parameters};
 pub use prefetch::{Predictor, PrefetchConfig, Range, StreamPredictor};
 pub use recogniser::{Direction, Pattern, Recogniser, StreamId, Verdict};
 pub use simulate::{Counts, simulate};
+pub use snapshot::{Snapshot, Targets, WorkloadSignature};
 pub use trace::{TraceError, TraceFormat, requests};
