@@ -220,6 +220,13 @@ impl AdvancedBufferPool {
         self.pool()?.try_get(size_hint)
     }
 
+    /// Ends the task that looks after the pool.
+    pub(crate) async fn dismiss(&self) {
+        if let Ok(kept) = &self.inner {
+            kept.caretaker.dismiss().await;
+        }
+    }
+
     /// What the pool did and has; nothing if its strategy was refused. Takes some microseconds.
     pub async fn get_stats(&self) -> BufferPoolStats {
         let Ok(pool) = self.pool() else { return BufferPoolStats::default() };

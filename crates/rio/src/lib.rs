@@ -5,6 +5,8 @@
 //!
 //! Modules, in reading order:
 //!
+//! * [`init_runtime_with_advanced_config`], [`EnhancedRioRuntime`], [`AdvancedRioConfig`]: everything together, each part with its
+//!   switch.
 //! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment; [`ConfigValue`] says where
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
@@ -29,24 +31,35 @@
 //! assert!(runtime.shutdown(std::time::Duration::from_secs(5)).await.is_clean());
 //! # Ok(()) }
 //! ```
+//!
+//! Features, all on by default: `stream`, readers and writers of stored objects; `tune`, the optimizer. Without them files are read
+//! and written, monitored and logged.
 #![forbid(unsafe_code)]
 
 mod buffers;
+mod config;
 mod cursor;
 pub mod disk;
+mod enhanced;
 mod environment;
 mod error;
 pub mod io_engine;
+mod live;
 pub mod monitor;
 mod origin;
 pub mod runtime;
 pub mod wal;
 
 pub use buffers::{AdvancedBufferPool, BufferPoolStats, MemoryStrategy};
+pub use config::{
+    AdaptationSpeed, AdvancedRioConfig, BufferPoolStrategy, OptimizationLevel, PredictiveOptimizerConfig,
+};
 pub use disk::{AsyncFile, DiskFile};
+pub use enhanced::{EnhancedRioRuntime, RioRecommendation, init_runtime_with_advanced_config};
 pub use environment::EnvironmentError;
 pub use error::{IoFailure, RuntimeError};
 pub use io_engine::{BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine};
+pub use live::LiveParameters;
 pub use monitor::{
     AdvancedPerformanceMonitor, AlertSeverity,
     OptimizationRecommendation as MonitorOptimizationRecommendation, PerformanceAlert,

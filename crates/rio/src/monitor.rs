@@ -28,6 +28,7 @@ pub use rustfs_rio_monitor::{
 };
 
 use crate::runtime::RuntimeHandle;
+use parking_lot::Mutex;
 use rustfs_rio_monitor::{Alert, Collector, CollectorConfig, Reading, SystemSample};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -151,7 +152,7 @@ pub struct AdvancedPerformanceMonitor {
     config: PerformanceMonitorConfig,
     recorder: Arc<Recorder>,
     shared: Arc<Shared>,
-    task: Option<Task>,
+    task: Mutex<Option<Task>>,
 }
 
 impl AdvancedPerformanceMonitor {
@@ -178,7 +179,7 @@ impl AdvancedPerformanceMonitor {
                 None
             }
         };
-        Self { config, recorder, shared, task }
+        Self { config, recorder, shared, task: Mutex::new(task) }
     }
 
     /// The settings.
@@ -296,9 +297,10 @@ impl AdvancedPerformanceMonitor {
         self.shared.tell(&changes);
     }
 
-    /// Ends the task and waits for it: the last interval is in the history file then.
-    pub async fn shutdown(mut self) {
-        if let Some(task) = self.task.take() {
+    /// Ends the task and waits for it: the last interval is in the history file then. Does nothing the second time.
+    pub async fn shutdown(&self) {
+        let task = self.task.lock().take();
+        if let Some(task) = task {
             task.end().await;
         }
     }
@@ -329,7 +331,7 @@ impl std::fmt::Debug for AdvancedPerformanceMonitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AdvancedPerformanceMonitor")
             .field("config", &self.config)
-            .field("collects", &self.task.is_some())
+            .field("collects", &self.task.lock().is_some())
             .finish_non_exhaustive()
     }
 }

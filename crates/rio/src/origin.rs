@@ -98,7 +98,7 @@ const fn setting(
     Setting { name, show, variables, allowed }
 }
 
-const SETTINGS: [Setting; 17] = [
+const SETTINGS: [Setting; 18] = [
     setting(
         "runtime_type",
         |config| name_of(config.runtime_type).to_owned(),
@@ -134,6 +134,7 @@ const SETTINGS: [Setting; 17] = [
     ),
     setting("queue_depth", |config| config.queue_depth.to_string(), &[], "1 to 4096"),
     setting("sqpoll_idle", |config| or_off(config.sqpoll_idle), &[], "off, or a duration"),
+    setting("gather", |config| config.gather.to_string(), &[], "true, false"),
     setting("iopoll", |config| config.iopoll.to_string(), &[], "true, false"),
     setting(
         "require_io_uring",
@@ -202,12 +203,13 @@ mod tests {
             io_engine_concurrency: _,
             queue_depth: _,
             sqpoll_idle: _,
+            gather: _,
             iopoll: _,
             require_io_uring: _,
             // An object, not a value that a person sets.
             recorder: _,
         } = RuntimeConfig::default();
-        assert_eq!(SETTINGS.len(), 17);
+        assert_eq!(SETTINGS.len(), 18);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::OptimizedBuffer;
 use crate::buffers::{Caretaker, HEADROOM};
 use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
+use crate::live::LiveParameters;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, memory_limit};
 use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, Refusal, RingUse};
 use rustfs_rio_monitor::Recorder;
@@ -78,6 +79,8 @@ pub struct RuntimeConfig {
     pub iopoll: bool,
     /// Whether io_uring was demanded by `RUSTFS_FORCE_RUNTIME`, so that its refusal is an error.
     pub require_io_uring: bool,
+    /// Whether submissions to a ring gather while woken tasks are about to add to them. Default on.
+    pub gather: bool,
     /// Counts every operation, for a monitor: [`AdvancedPerformanceMonitor::recorder`](crate::AdvancedPerformanceMonitor::recorder).
     /// Default `None`, which costs a branch per operation.
     pub recorder: Option<Arc<Recorder>>,
@@ -121,6 +124,7 @@ impl RuntimeConfig {
             sqpoll_idle: None,
             iopoll: false,
             require_io_uring: forced == Some(RuntimeType::IoUring),
+            gather: true,
             recorder: None,
         }
     }
@@ -155,6 +159,7 @@ impl RuntimeConfig {
             sqpoll_idle: self.sqpoll_idle,
             iopoll: self.iopoll,
             high_priority: self.high_priority,
+            gather: self.gather,
             recorder: self.recorder.clone(),
             ..defaults
         }
@@ -213,6 +218,7 @@ struct Inner {
     turns: Semaphore,
     /// Ends waits for buffers when the runtime is shut down.
     down: watch::Sender<bool>,
+    live: LiveParameters,
     config: RuntimeConfig,
 }
 
@@ -257,7 +263,8 @@ impl RuntimeHandle {
         let rings = engine.capabilities().rings * config.queue_depth as usize;
         let turns = Semaphore::new(rings.max(TURNS_MIN).min(config.max_concurrent_file_ops));
         let down = watch::Sender::new(false);
-        Ok(Self { inner: Arc::new(Inner { engine, buffers, caretaker, turns, down, config }) })
+        let live = LiveParameters::new();
+        Ok(Self { inner: Arc::new(Inner { engine, buffers, caretaker, turns, down, live, config }) })
     }
 
     /// A handle that uses the pool of threads only. Needs no tokio runtime to be made.
@@ -340,6 +347,12 @@ impl RuntimeHandle {
     #[must_use]
     pub fn buffer_pool(&self) -> &BufferPool {
         &self.inner.buffers
+    }
+
+    /// The tuned parameters, as they are in force now.
+    #[must_use]
+    pub fn live(&self) -> &LiveParameters {
+        &self.inner.live
     }
 
     /// What the engine found out about the machine, including why io_uring is not used.

@@ -1,0 +1,85 @@
+//! The values in force of everything that changes while a runtime works.
+//!
+//! Who uses a value loads it when it needs it; who tunes stores a new one. Values are independent of each other, so the
+//! order in which two of them become visible does not matter.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Parameters that are read where they are used, without a lock. One per runtime.
+#[derive(Debug)]
+pub struct LiveParameters {
+    prefetch_distance: AtomicU64,
+    prefetch_size: AtomicU64,
+    batch_size: AtomicU64,
+    batch_timeout_us: AtomicU64,
+    compression_algorithm: AtomicU8,
+    compression_level: AtomicU8,
+    buffer_pool_size: AtomicU64,
+    buffer_size: AtomicU64,
+    max_concurrent_ops: AtomicU64,
+    queue_depth: AtomicU64,
+}
+
+macro_rules! parameter {
+    ($($(#[$doc:meta])* $name:ident, $set:ident;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(&self) -> u64 {
+            self.$name.load(Ordering::Relaxed)
+        }
+
+        #[doc = concat!("Changes [`", stringify!($name), "`](Self::", stringify!($name), ").")]
+        pub fn $set(&self, value: u64) {
+            self.$name.store(value, Ordering::Relaxed);
+        }
+    )*};
+}
+
+impl LiveParameters {
+    /// The defaults of the existing API.
+    pub(crate) fn new() -> Self {
+        Self {
+            prefetch_distance: AtomicU64::new(4),
+            prefetch_size: AtomicU64::new(64 << 10),
+            batch_size: AtomicU64::new(16),
+            batch_timeout_us: AtomicU64::new(10_000),
+            compression_algorithm: AtomicU8::new(0),
+            compression_level: AtomicU8::new(3),
+            buffer_pool_size: AtomicU64::new(1024),
+            buffer_size: AtomicU64::new(64 << 10),
+            max_concurrent_ops: AtomicU64::new(1024),
+            queue_depth: AtomicU64::new(128),
+        }
+    }
+
+    parameter! {
+        /// How far ahead of a stream's reader data is asked for, in blocks of the cache.
+        prefetch_distance, set_prefetch_distance;
+        /// Bytes of one request ahead.
+        prefetch_size, set_prefetch_size;
+        /// Operations that gather for one system call at most.
+        batch_size, set_batch_size;
+        /// How long an operation may wait for others to gather at most, in microseconds.
+        batch_timeout_us, set_batch_timeout_us;
+        /// Buffers of the pool at most.
+        buffer_pool_size, set_buffer_pool_size;
+        /// Bytes of the smallest buffer of the pool, and of the buffers behind `AsyncRead` and `AsyncWrite`.
+        buffer_size, set_buffer_size;
+        /// Operations in flight at most.
+        max_concurrent_ops, set_max_concurrent_ops;
+        /// Operations in the kernel per ring at most.
+        queue_depth, set_queue_depth;
+    }
+
+    /// The codec for new objects, as the number of the parameter, and its level.
+    #[must_use]
+    pub fn compression(&self) -> (u8, u8) {
+        (self.compression_algorithm.load(Ordering::Relaxed), self.compression_level.load(Ordering::Relaxed))
+    }
+
+    /// Changes [`compression`](Self::compression).
+    pub fn set_compression(&self, algorithm: u8, level: u8) {
+        self.compression_algorithm.store(algorithm, Ordering::Relaxed);
+        self.compression_level.store(level, Ordering::Relaxed);
+    }
+}
