@@ -8,6 +8,14 @@
 const PER_OCTAVE: u64 = 1 << OCTAVE_BITS;
 const OCTAVE_BITS: u32 = 5;
 
+/// Buckets of a row of a heat map, half a doubling.
+pub(crate) const PER_ROW: usize = (PER_OCTAVE / 2) as usize;
+
+/// The upper end of a row, in nanoseconds.
+pub(crate) const fn row_upper(row: usize) -> u64 {
+    upper((row + 1) * PER_ROW - 1)
+}
+
 /// Values are kept up to this many nanoseconds, some 18 minutes; longer ones count as this long.
 pub(crate) const NANOS_MAX: u64 = (1 << 40) - 1;
 

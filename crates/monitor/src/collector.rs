@@ -1,12 +1,14 @@
 //! One turn of the monitor: from counters to numbers, findings, alerts and history. Without a clock and without I/O.
 
 use crate::alert::{Alert, AlertBook, Change};
+use crate::components::Components;
 use crate::history::{Entry, History, Sample};
 use crate::metric::METRICS;
 use crate::recorder::{Recorder, Snapshot};
 use crate::series::{PerformanceTrend, RefusedValue, Registry};
 use crate::stats::{Gauges, RealTimeStats};
 use crate::system::SystemSample;
+use crate::view::{Alerts, OperationStats, operation_stats};
 use crate::watch::{Targets, Watch};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ pub struct Reading {
     pub monotonic: Duration,
     /// What the service knows.
     pub gauges: Gauges,
+    /// What its parts count.
+    pub components: Components,
     /// What the process and the machine use.
     pub system: SystemSample,
 }
@@ -55,6 +59,8 @@ pub struct Collector {
     config: CollectorConfig,
     recorder: Arc<Recorder>,
     before: (Snapshot, Reading),
+    /// What was counted in the latest interval, and its length.
+    counted: (Snapshot, Duration),
     recent: VecDeque<RealTimeStats>,
     latest: RealTimeStats,
     watch: Watch,
@@ -70,6 +76,7 @@ impl Collector {
         let latest = RealTimeStats { timestamp: reading.wall.as_secs(), ..RealTimeStats::default() };
         Self {
             before: (recorder.snapshot(), reading),
+            counted: (Snapshot::default(), Duration::ZERO),
             recorder,
             recent: VecDeque::new(),
             latest,
@@ -93,6 +100,7 @@ impl Collector {
         let entries = self.history.push(&Sample::new(elapsed, &counted, &stats));
         let changes = self.judge(reading.wall, elapsed, &stats, &reading.system);
         self.before = (snapshot, reading);
+        self.counted = (counted, elapsed);
         self.keep(stats);
         Collected { stats, changes, entries }
     }
@@ -190,6 +198,22 @@ impl Collector {
     /// Open alerts.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
         self.book.open()
+    }
+
+    /// Numbers of the latest interval by operation and path.
+    #[must_use]
+    pub fn operations(&self) -> Vec<OperationStats> {
+        operation_stats(&self.counted.0, self.counted.1)
+    }
+
+    /// All that the alert book holds.
+    #[must_use]
+    pub fn book(&self) -> Alerts {
+        Alerts {
+            open: self.book.open().cloned().collect(),
+            closed: self.book.closed().cloned().collect(),
+            silences: self.book.silences().cloned().collect(),
+        }
     }
 
     /// The alert book, for silences and closed alerts.

@@ -9,10 +9,12 @@
 //! | `rio_application` | gauge | metric: names of the program's own, at most 256 |
 //! | `rio_alert` | gauge, 1 | metric, category, severity: open alerts |
 //! | `rio_refused_values_total` | counter | |
+//! | `rio_pool_*`, `rio_cache_*`, `rio_engine_*`, `rio_process_*`, `rio_disk_*`, `rio_pressure_*` | both | what parts, process and machine count; [`MEASURED`](crate::MEASURED) lists them |
 
 use crate::alert::Alert;
-use crate::collector::Collector;
+use crate::collector::{Collector, Reading};
 use crate::histogram::Histogram;
+use crate::measured::MEASURED;
 use crate::metric::METRICS;
 use crate::operation::{Operation, Path};
 use crate::recorder::{Snapshot, Totals};
@@ -55,6 +57,7 @@ pub fn openmetrics(collector: &Collector) -> Result<String, fmt::Error> {
             .collect(),
         alerts: collector.alerts().cloned().collect(),
         refused: collector.registry().refused(),
+        reading: reading.clone(),
     };
     let mut exposed = Exposed::default();
     exposed.register_collector(Box::new(page));
@@ -70,6 +73,7 @@ struct Page {
     application: Vec<(String, f64)>,
     alerts: Vec<Alert>,
     refused: u64,
+    reading: Reading,
 }
 
 impl prometheus_client::collector::Collector for Page {
@@ -84,6 +88,7 @@ impl prometheus_client::collector::Collector for Page {
             &self.application,
         )?;
         self.alerts(&mut encoder)?;
+        self.measured(&mut encoder)?;
         let refused = ConstCounter::new(self.refused);
         let kind = MetricType::Counter;
         let help = "Values that were not finite or had a name too many";
@@ -130,6 +135,20 @@ impl Page {
         for ((operation, path), latency) in &by_path {
             let labels = [("operation", operation.name()), ("path", path.name())];
             put_histogram(family.encode_family(&labels)?, latency)?;
+        }
+        Ok(())
+    }
+
+    fn measured(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for one in &MEASURED {
+            let Some(value) = (one.value)(&self.reading).filter(|value| value.is_finite()) else { continue };
+            if one.is_counter {
+                let encoder = encoder.encode_descriptor(one.name, one.help, None, MetricType::Counter)?;
+                ConstCounter::new(value).encode(encoder)?;
+            } else {
+                let encoder = encoder.encode_descriptor(one.name, one.help, None, MetricType::Gauge)?;
+                ConstGauge::new(value).encode(encoder)?;
+            }
         }
         Ok(())
     }

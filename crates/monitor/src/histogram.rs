@@ -156,6 +156,11 @@ impl Histogram {
         below.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
+    /// Counts by half a doubling: the row's number and its count, for rows that hold something.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.filled().map(|(bucket, count)| (bucket / buckets::PER_ROW, count))
+    }
+
     /// Appends the histogram to `out`: for each filled bucket the distance from the one before and the count, both as
     /// LEB128 numbers. The length is not written; [`decode`](Self::decode) takes the whole of its input.
     pub fn encode(&self, out: &mut Vec<u8>) {

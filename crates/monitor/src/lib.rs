@@ -7,6 +7,7 @@
 //! * [`RealTimeStats`], [`SystemSample`]: the numbers of one interval; what the process and the machine use.
 //! * [`METRICS`]: the table of what is watched. [`Watch`]: findings in an interval's numbers. [`AlertBook`]: which of them are news.
 //! * [`Registry`], trends and forecasts: bounded names. [`History`], [`HistoryFile`]: three tiers of merged samples.
+//! * [`HeatMap`], [`HistoryPoint`], [`OperationStats`], [`Alerts`]: what dashboards draw. [`Components`]: what parts count themselves.
 //! * [`Collector`]: one turn of all of it. [`openmetrics`]: the text that Prometheus scrapes.
 //!
 //! Invariants:
@@ -34,9 +35,11 @@ mod alert;
 mod buckets;
 mod clock;
 mod collector;
+mod components;
 mod export;
 mod histogram;
 mod history;
+mod measured;
 mod metric;
 mod operation;
 mod recorder;
@@ -44,18 +47,24 @@ mod robust;
 mod series;
 mod stats;
 mod system;
+mod view;
 mod watch;
 
-pub use alert::{Alert, AlertBook, AlertSeverity, Category, Change, Finding};
+pub use alert::{Alert, AlertBook, AlertSeverity, Category, Change, Finding, Silence};
 pub use clock::{Clock, Ticks};
 pub use collector::{Collected, Collector, CollectorConfig, Reading};
+pub use components::{CacheCounters, Components, EngineCounters, PoolCounters};
 pub use export::{CONTENT_TYPE, openmetrics};
 pub use histogram::{Histogram, HistogramError};
-pub use history::{Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Tier, csv};
+pub use history::{
+    Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Slice, Tier, csv,
+};
+pub use measured::{MEASURED, Measured};
 pub use metric::{METRICS, Metric, Scale, Worse};
 pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
 pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};
 pub use series::{NAME_BYTES_MAX, NAMES_MAX, PerformanceTrend, RefusedValue, Registry, TrendDirection};
 pub use stats::{Gauges, RealTimeStats};
 pub use system::{Disks, Pressure, SystemSample};
+pub use view::{Alerts, COLUMNS_MAX, HeatMap, HistoryPoint, OperationStats, Spread, operation_stats};
 pub use watch::{Targets, Watch};

@@ -3,8 +3,11 @@
 //! All of them are closed sets, so that a recorder has a fixed number of places and no name can flood it. Names of an
 //! application's own go to [`Registry`](crate::Registry), which is bounded too.
 
+use serde::{Deserialize, Serialize};
+
 /// What an operation did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Operation {
     /// Data was read.
@@ -19,15 +22,21 @@ pub enum Operation {
     Close,
     /// Attributes, size, reservation or advice: everything that moves no data.
     Metadata,
-    /// A record was appended to a log.
+    /// Records were appended to a log and acknowledged.
     Append,
     /// Data passed a stage of the reader and writer pipeline.
     Transform,
+    /// Appends that had gathered became durable together.
+    Commit,
+    /// A cache read ahead of its callers.
+    Prefetch,
+    /// A caller waited for a buffer of a pool that was at its bound.
+    Wait,
 }
 
 impl Operation {
     /// Every kind, in declaration order; `kind as usize` is the index.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::Write,
         Self::Sync,
@@ -36,7 +45,17 @@ impl Operation {
         Self::Metadata,
         Self::Append,
         Self::Transform,
+        Self::Commit,
+        Self::Prefetch,
+        Self::Wait,
     ];
+
+    /// Whether it contains operations that are recorded themselves, or none at all: it has counts and latencies of its own and no part
+    /// in sums over all operations.
+    #[must_use]
+    pub fn is_composite(self) -> bool {
+        matches!(self, Self::Append | Self::Commit | Self::Prefetch | Self::Wait)
+    }
 
     /// The name in metrics.
     #[must_use]
@@ -50,12 +69,16 @@ impl Operation {
             Self::Metadata => "metadata",
             Self::Append => "append",
             Self::Transform => "transform",
+            Self::Commit => "commit",
+            Self::Prefetch => "prefetch",
+            Self::Wait => "wait",
         }
     }
 }
 
 /// How an operation was carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Path {
     /// On the calling task, from the page cache.
@@ -88,7 +111,8 @@ impl Path {
 }
 
 /// What a file holds, as the program that opens it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FileClass {
     /// Contents of objects. The default.
@@ -119,7 +143,8 @@ impl FileClass {
 }
 
 /// Why an operation failed, as far as alerts have to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ErrorClass {
     /// The device or file system failed: `EIO` and its kin. Somebody has to look.

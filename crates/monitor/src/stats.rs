@@ -1,6 +1,6 @@
 //! Live numbers: what happened in one collection interval.
 
-use crate::operation::{Operation, Path};
+use crate::operation::{Key, Operation, Path};
 use crate::recorder::Snapshot;
 use crate::system::SystemSample;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct RealTimeStats {
     /// Operations in flight: on average over the interval (their latencies divided by its length, Little's law), or at its end if
     /// that is more. Those on the calling task do not queue and are left out.
     pub queue_depth: u32,
-    /// Failed operations in percent of all.
+    /// Failed operations in percent of all; [composite](Operation::is_composite) ones do not count.
     pub error_rate: f64,
     /// As the service reports it.
     pub active_connections: u32,
@@ -70,8 +70,12 @@ impl RealTimeStats {
         let seconds = elapsed.as_secs_f64();
         let rate = |amount: f64| if seconds > 0.0 { amount / seconds } else { 0.0 };
         let transfers = counted.totals(|key| matches!(key.operation, Operation::Read | Operation::Write));
-        let queued = counted.totals(|key| !matches!(key.path, Path::Inline | Path::Cache));
-        let all = counted.totals(|_| true);
+        let all = counted.totals(|key| !key.operation.is_composite());
+        let queues = |key: Key| {
+            let is_queued = !matches!(key.path, Path::Inline | Path::Cache);
+            is_queued && !key.operation.is_composite() && key.operation != Operation::Transform
+        };
+        let queued = counted.totals(queues);
         let [p50, p95, p99, p999, max] = transfers
             .latency
             .quantiles([0.5, 0.95, 0.99, 0.999, 1.0])
@@ -111,7 +115,7 @@ impl RealTimeStats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::{ErrorClass, FileClass, Key};
+    use crate::operation::{ErrorClass, FileClass};
     use crate::recorder::{Ended, Recorder};
 
     fn near(value: f64, exact: f64) -> bool {

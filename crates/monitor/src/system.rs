@@ -2,8 +2,10 @@
 //!
 //! Everything is optional: a value that a sandbox hides or a kernel lacks is `None` and never an error, and no value is made up.
 
+use serde::{Deserialize, Serialize};
+
 /// One reading of process and machine.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SystemSample {
     /// CPU time of the process since its start, user and system, in seconds.
@@ -29,7 +31,7 @@ pub struct SystemSample {
 }
 
 /// Pressure stall information, `some avg10`, in percent.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
     /// Waiting for block devices.
     pub io: Option<f64>,
@@ -40,7 +42,7 @@ pub struct Pressure {
 }
 
 /// Totals over block devices since boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disks {
     /// Bytes read.
     pub read_bytes: u64,

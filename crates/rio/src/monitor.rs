@@ -23,13 +23,16 @@
 mod task;
 
 pub use rustfs_rio_monitor::{
-    AlertSeverity, CONTENT_TYPE, Category, Change, FileClass, Gauges, HistoryFileError, PerformanceTrend,
-    RealTimeStats, Recorder, RefusedValue, Targets, TrendDirection,
+    Alert, AlertSeverity, Alerts, CONTENT_TYPE, CacheCounters, Category, Change, Components, Ended,
+    EngineCounters, ErrorClass, FileClass, Gauges, HeatMap, HistoryFileError, HistoryPoint, Key, METRICS,
+    Metric, Operation, OperationStats, Path, PerformanceTrend, PoolCounters, RealTimeStats, Recorder,
+    RefusedValue, Silence, Snapshot, Spread, SystemSample, Targets, Tier, Timer, TrendDirection,
+    operation_stats,
 };
 
 use crate::runtime::RuntimeHandle;
 use parking_lot::Mutex;
-use rustfs_rio_monitor::{Alert, Collector, CollectorConfig, Reading, SystemSample};
+use rustfs_rio_monitor::{Collector, CollectorConfig, Reading, Slice};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -204,10 +207,84 @@ impl AdvancedPerformanceMonitor {
         self.shared.on_alert(Box::new(call));
     }
 
-    /// Keeps quiet about a metric's alerts that open within `time`. `false` if 64 metrics are silenced already.
+    /// Asks a part of the service, a cache for example, for its counters at the end of each interval. The call fills in what it knows, must
+    /// not block, and should hold a weak reference so that the part can end. `false` at the bound of 16 parts.
+    #[must_use]
+    pub fn add_source(&self, fill: impl Fn(&mut Components) + Send + Sync + 'static) -> bool {
+        self.shared.add_source(Box::new(fill))
+    }
+
+    /// The service's connections from now on, as it counts them.
+    pub fn set_active_connections(&self, count: u64) {
+        self.shared.set_connections(count);
+    }
+
+    /// Keeps quiet about a metric's alerts for `time`, open ones included. `false` if there are 64 silences already.
     #[must_use]
     pub fn silence(&self, metric: &str, time: Duration) -> bool {
         self.shared.with(|collector| collector.book_mut().silence(metric, wall().saturating_add(time)))
+    }
+
+    /// Keeps quiet about an open alert, and its like, for `time`. `false` if no open alert has that number, or at 64 silences.
+    #[must_use]
+    pub fn silence_alert(&self, id: u64, time: Duration) -> bool {
+        self.shared.with(|collector| collector.book_mut().silence_alert(id, wall().saturating_add(time)))
+    }
+
+    /// Ends the silences of a metric; alerts that are still open are told at the next collection. `false` if there was none.
+    pub fn unsilence(&self, metric: &str) -> bool {
+        self.shared.with(|collector| collector.book_mut().unsilence(metric))
+    }
+
+    /// Open and closed alerts with all that is known of them, and silences.
+    #[must_use]
+    pub fn alert_book(&self) -> Alerts {
+        self.shared.with(|collector| collector.book())
+    }
+
+    /// Numbers of the latest interval by kind of operation and path.
+    #[must_use]
+    pub fn operations(&self) -> Vec<OperationStats> {
+        self.shared.with(|collector| collector.operations())
+    }
+
+    /// Numbers since the start by kind of operation and path, now.
+    #[must_use]
+    pub fn operations_since_start(&self) -> Vec<OperationStats> {
+        operation_stats(&self.recorder.snapshot(), self.shared.age())
+    }
+
+    /// What the process, the machine and the parts of the service counted at the latest collection.
+    #[must_use]
+    pub fn resources(&self) -> (SystemSample, Components) {
+        self.shared.with(|collector| {
+            let (_, reading) = collector.totals();
+            (reading.system.clone(), reading.components)
+        })
+    }
+
+    /// The history of `from..=to`, in seconds since 1970, from one tier, or else from the finest one that reaches back that far. At most
+    /// 25 920 points.
+    #[must_use]
+    pub fn history(&self, tier: Option<Tier>, from: u64, to: u64) -> Vec<HistoryPoint> {
+        let (slice, _) = self.slice(tier, from, to);
+        slice.samples().map(|sample| HistoryPoint::from(&sample)).collect()
+    }
+
+    /// Latencies of reads and writes between `from` and `to`, in seconds since 1970, as at most `columns` (1 to 1024) distributions.
+    #[must_use]
+    pub fn latency_heat_map(&self, tier: Option<Tier>, from: u64, to: u64, columns: usize) -> HeatMap {
+        let (slice, tier) = self.slice(tier, from, to);
+        HeatMap::new(&slice, tier, (from, to), columns)
+    }
+
+    /// Taken under the lock, decoded outside of it.
+    fn slice(&self, tier: Option<Tier>, from: u64, to: u64) -> (Slice, Tier) {
+        self.shared.with(|collector| {
+            let history = collector.history();
+            let tier = tier.unwrap_or_else(|| history.tier_since(from));
+            (history.slice(tier, from, to), tier)
+        })
     }
 
     /// Numbers of the latest interval.
@@ -220,12 +297,12 @@ impl AdvancedPerformanceMonitor {
     pub async fn get_historical_data(&self, duration: Duration) -> Vec<RealTimeStats> {
         let now = wall().as_secs();
         let from = now.saturating_sub(duration.as_secs());
-        self.shared.with(|collector| {
-            if duration <= self.config.history_retention_period {
-                return collector.recent().filter(|stats| stats.timestamp >= from).copied().collect();
-            }
-            collector.history().range(from, now).iter().map(rustfs_rio_monitor::Sample::stats).collect()
-        })
+        if duration <= self.config.history_retention_period {
+            let is_within = |stats: &&RealTimeStats| stats.timestamp >= from;
+            return self.shared.with(|collector| collector.recent().filter(is_within).copied().collect());
+        }
+        let (slice, _) = self.slice(None, from, now);
+        slice.samples().map(|sample| sample.stats()).collect()
     }
 
     /// The history of the time up to now as comma-separated values, per second within an hour, per ten seconds within a day, per five
@@ -233,9 +310,8 @@ impl AdvancedPerformanceMonitor {
     #[must_use]
     pub fn history_csv(&self, duration: Duration) -> String {
         let now = wall().as_secs();
-        let samples = self
-            .shared
-            .with(|collector| collector.history().range(now.saturating_sub(duration.as_secs()), now));
+        let (slice, _) = self.slice(None, now.saturating_sub(duration.as_secs()), now);
+        let samples: Vec<_> = slice.samples().collect();
         rustfs_rio_monitor::csv(&samples)
     }
 

@@ -5,7 +5,7 @@ use crate::buffers::{Caretaker, HEADROOM};
 use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
 use crate::live::LiveParameters;
-use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, memory_limit};
+use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, PoolStats, memory_limit};
 use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, Refusal, RingUse};
 use rustfs_rio_monitor::Recorder;
 use std::io;
@@ -437,9 +437,10 @@ impl RuntimeHandle {
 pub(crate) struct WeakRuntime(std::sync::Weak<Inner>);
 
 impl WeakRuntime {
-    /// Operations in flight, `None` when the runtime is gone.
-    pub(crate) fn in_flight(&self) -> Option<u64> {
-        Some(self.0.upgrade()?.engine.stats().in_flight)
+    /// What the engine and the pool count, `None` when the runtime is gone.
+    pub(crate) fn counts(&self) -> Option<(EngineStats, PoolStats)> {
+        let inner = self.0.upgrade()?;
+        Some((inner.engine.stats(), inner.buffers.stats()))
     }
 }
 

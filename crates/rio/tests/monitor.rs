@@ -1,7 +1,7 @@
 //! The monitor of a program: its numbers are those of the engine, and nothing of it outlives it.
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use rustfs_rio::monitor::{Change, RealTimeStats};
+use rustfs_rio::monitor::{CacheCounters, Components, Operation, OperationStats, RealTimeStats, Tier};
 use rustfs_rio::{
     AdvancedPerformanceMonitor, DiskFile, PerformanceMonitorConfig, RuntimeConfig, RuntimeHandle,
     TrendDirection, init_runtime_with_config,
@@ -69,7 +69,7 @@ async fn an_alert_opens_is_told_recommends_and_can_be_silenced() {
     let told = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&told);
     monitor.on_alert(move |change| {
-        assert!(matches!(change, Change::Opened(_) | Change::Worsened(_)));
+        assert!(!change.alert().silenced);
         counter.fetch_add(1, Ordering::Relaxed);
     });
     let mut stats =
@@ -89,11 +89,66 @@ async fn an_alert_opens_is_told_recommends_and_can_be_silenced() {
     let alerts = monitor.get_active_alerts().await;
     assert!(!alerts.is_empty() && alerts.iter().all(|alert| alert.metric == "p50_latency_us"), "{alerts:#?}");
     assert!(told.load(Ordering::Relaxed) >= 1);
+    let book = monitor.alert_book();
+    let (quiet, open): (Vec<_>, Vec<_>) = book.open.iter().partition(|alert| alert.silenced);
+    assert!(quiet.iter().all(|alert| alert.metric == "cache_hit_rate") && !open.is_empty(), "{book:#?}");
+    assert!(!monitor.silence_alert(u64::MAX, Duration::from_secs(60)));
+    assert!(monitor.unsilence("cache_hit_rate") && !monitor.unsilence("cache_hit_rate"));
     let recommendations = monitor.get_optimization_recommendations().await;
     assert!(
         recommendations.iter().any(|one| one.to_string().contains("max_concurrent_ops")),
         "{recommendations:?}"
     );
+    // It gets well again: the alerts close, with the time of it.
+    (stats.p50_latency_us, stats.cache_hit_rate) = (100.0, 0.9);
+    for second in 64..80 {
+        monitor.update_stats(RealTimeStats { timestamp: second, ..stats }).await;
+    }
+    let book = monitor.alert_book();
+    assert!(book.open.is_empty() && !book.closed.is_empty(), "{book:#?}");
+    assert!(book.closed.iter().all(|alert| alert.closed.is_some_and(|closed| closed > alert.opened)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dashboards_get_plain_structures() {
+    let monitor = AdvancedPerformanceMonitor::new(quick());
+    let runtime = runtime(&monitor);
+    assert!(monitor.add_source(|components: &mut Components| {
+        components.cache = Some(CacheCounters { hits: 3, misses: 1, ..CacheCounters::default() });
+    }));
+    monitor.set_active_connections(7);
+    let directory = tempfile::tempdir().unwrap();
+    let mut file = DiskFile::create_with_runtime(directory.path().join("data"), &runtime).await.unwrap();
+    file.write_all(&[7; 64 * 1024]).await.unwrap();
+    let is_write = |stats: &OperationStats| stats.operation == Operation::Write && stats.bytes == 64 * 1024;
+    let since_start = monitor.operations_since_start();
+    assert!(since_start.iter().any(is_write), "{since_start:?}");
+    let now = monitor.get_real_time_stats().await.timestamp;
+    // The second of the write is finished when the next one begins.
+    let map = until(async || {
+        let map = monitor.latency_heat_map(Some(Tier::Second), now - 10, now + 10, 20);
+        Some(map).filter(|map| !map.counts.is_empty())
+    })
+    .await;
+    assert!(map.counts.iter().flatten().sum::<u64>() >= 1 && map.ends.len() == 20, "{map:?}");
+    let points = monitor.history(None, now - 10, now + 10);
+    assert!(
+        points.iter().any(|point| point.stats.throughput_bps > 0.0 && point.length_s > 0.0),
+        "{points:?}"
+    );
+    let (system, components) = monitor.resources();
+    assert!(system.resident_bytes.is_some());
+    assert!(components.pool.is_some_and(|pool| pool.bytes_bound > 0) && components.engine.is_some());
+    assert_eq!(components.cache.map(|cache| cache.hits), Some(3));
+    assert_eq!(monitor.get_real_time_stats().await.active_connections, 7);
+    let page = monitor.openmetrics();
+    for name in
+        ["rio_pool_bound_bytes ", "rio_cache_hits_total 3", "rio_process_threads ", "rio_connections 7"]
+    {
+        assert!(page.contains(name), "no {name} in\n{page}");
+    }
+    assert!(runtime.shutdown(DEADLINE).await.is_clean());
+    monitor.shutdown().await;
 }
 
 #[tokio::test]

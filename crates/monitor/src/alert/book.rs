@@ -1,6 +1,7 @@
 //! Which alerts are open. Hysteresis, deduplication and silence, in the caller's time.
 
 use super::{Alert, Category, Finding};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ const CLOSE_AFTER: u32 = 5;
 const REOPEN_WITHIN: Duration = Duration::from_secs(60);
 /// Closed alerts that are kept.
 const CLOSED_MAX: usize = 256;
-/// Silences at a time. One per metric, and metrics are a closed set; this bounds other names.
+/// Silences at a time. Metrics and categories are closed sets; this bounds other names.
 const SILENCES_MAX: usize = 64;
 
 /// Something to tell the sinks.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "alert", rename_all = "lowercase")]
 pub enum Change {
     /// An alert opened, or opened again.
     Opened(Alert),
@@ -34,6 +36,23 @@ impl Change {
     }
 }
 
+/// A time of quiet about some alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The metric.
+    pub metric: String,
+    /// One category, or `None` for all.
+    pub category: Option<Category>,
+    /// When it ends, in time since 1970.
+    pub until: Duration,
+}
+
+impl Silence {
+    fn covers(&self, metric: &str, category: Category) -> bool {
+        self.metric == metric && self.category.is_none_or(|own| own == category)
+    }
+}
+
 struct Open {
     alert: Alert,
     /// Intervals since the finding was last there.
@@ -45,7 +64,7 @@ struct Open {
 pub struct AlertBook {
     open: BTreeMap<(&'static str, Category), Open>,
     closed: VecDeque<Alert>,
-    silences: BTreeMap<String, Duration>,
+    silences: Vec<Silence>,
     last_id: u64,
 }
 
@@ -57,11 +76,11 @@ impl AlertBook {
     }
 
     /// Takes in what was found in the interval that ends `now`, and returns what changed. Changes of silenced alerts are not
-    /// among it.
+    /// among it; an alert that outlives its silence opens with the end of it.
     pub fn update(&mut self, now: Duration, findings: Vec<Finding>) -> Vec<Change> {
-        self.silences.retain(|_, until| *until > now);
+        self.silences.retain(|silence| silence.until > now);
         self.open.values_mut().for_each(|open| open.absent += 1);
-        let mut changes = Vec::new();
+        let mut changes = self.speak_again();
         for finding in findings {
             changes.extend(self.note(now, finding));
         }
@@ -77,6 +96,21 @@ impl AlertBook {
             self.closed.push_back(ended.alert);
         }
         changes.retain(|change| !change.alert().silenced);
+        changes
+    }
+
+    /// Alerts whose silence ended while they were open.
+    fn speak_again(&mut self) -> Vec<Change> {
+        let silences = &self.silences;
+        let is_silent =
+            |alert: &Alert| silences.iter().any(|silence| silence.covers(&alert.metric, alert.category));
+        let mut changes = Vec::new();
+        for open in self.open.values_mut() {
+            if open.alert.silenced && !is_silent(&open.alert) {
+                open.alert.silenced = false;
+                changes.push(Change::Opened(open.alert.clone()));
+            }
+        }
         changes
     }
 
@@ -103,6 +137,7 @@ impl AlertBook {
         let mut alert = self.closed.remove(place)?;
         alert.closed = None;
         alert.reopened = alert.reopened.saturating_add(1);
+        alert.silenced = self.is_silent(finding);
         renew(&mut alert, finding);
         Some(alert)
     }
@@ -121,18 +156,51 @@ impl AlertBook {
             opened: now,
             closed: None,
             reopened: 0,
-            silenced: self.silences.contains_key(finding.metric),
+            silenced: self.is_silent(finding),
         }
     }
 
-    /// Keeps quiet about a metric's alerts that open before `until`, in time since 1970. `false` if there are too many silences
+    fn is_silent(&self, finding: &Finding) -> bool {
+        self.silences.iter().any(|silence| silence.covers(finding.metric, finding.category))
+    }
+
+    /// Keeps quiet about a metric's alerts, open ones included, before `until`, in time since 1970. `false` if there are 64 silences
     /// already.
     pub fn silence(&mut self, metric: &str, until: Duration) -> bool {
-        let fits = self.silences.len() < SILENCES_MAX || self.silences.contains_key(metric);
-        if fits {
-            self.silences.insert(metric.to_owned(), until);
+        self.add(Silence { metric: metric.to_owned(), category: None, until })
+    }
+
+    /// Keeps quiet about one alert, and its like, before `until`. `false` if no open alert has that number, or if there are 64
+    /// silences already.
+    pub fn silence_alert(&mut self, id: u64, until: Duration) -> bool {
+        let Some(alert) = self.open().find(|alert| alert.id == id) else { return false };
+        let silence = Silence { metric: alert.metric.clone(), category: Some(alert.category), until };
+        self.add(silence)
+    }
+
+    fn add(&mut self, silence: Silence) -> bool {
+        let same = |other: &Silence| other.metric == silence.metric && other.category == silence.category;
+        self.silences.retain(|other| !same(other));
+        if self.silences.len() >= SILENCES_MAX {
+            return false;
         }
-        fits
+        let covered =
+            self.open.values_mut().filter(|open| silence.covers(&open.alert.metric, open.alert.category));
+        covered.for_each(|open| open.alert.silenced = true);
+        self.silences.push(silence);
+        true
+    }
+
+    /// Ends all silences of a metric. Its open alerts are told again at the next update. `false` if there was none.
+    pub fn unsilence(&mut self, metric: &str) -> bool {
+        let before = self.silences.len();
+        self.silences.retain(|silence| silence.metric != metric);
+        self.silences.len() < before
+    }
+
+    /// Silences that have not ended at the latest update.
+    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
+        self.silences.iter()
     }
 
     /// Open alerts, silenced ones included.
@@ -212,6 +280,29 @@ mod tests {
             1,
             "silence did not end"
         );
+    }
+
+    #[test]
+    fn an_open_alert_can_be_silenced_and_is_told_again_if_it_outlives_that() {
+        let mut book = AlertBook::new();
+        book.update(at(0), vec![finding(AlertSeverity::Warning)]);
+        assert!(!book.silence_alert(99, at(60)) && book.silence_alert(1, at(60)));
+        assert!(book.open().all(|alert| alert.silenced));
+        assert!(book.update(at(1), vec![finding(AlertSeverity::Critical)]).is_empty(), "told in spite of it");
+        let other = Finding { category: Category::Anomaly, ..finding(AlertSeverity::Info) };
+        let told = book.update(at(2), vec![other, finding(AlertSeverity::Critical)]);
+        assert!(
+            matches!(&told[..], [Change::Opened(alert)] if alert.category == Category::Anomaly),
+            "{told:?}"
+        );
+        let again = book.update(at(60), vec![finding(AlertSeverity::Critical)]);
+        assert!(
+            matches!(&again[..], [Change::Opened(alert)] if alert.id == 1 && !alert.silenced),
+            "{again:?}"
+        );
+        assert!(book.silence("p50_latency_us", at(90)) && book.silences().count() == 1);
+        assert!(book.unsilence("p50_latency_us") && !book.unsilence("p50_latency_us"));
+        assert!(!book.update(at(61), vec![finding(AlertSeverity::Critical)]).is_empty());
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 mod book;
 
-pub use book::{AlertBook, Change};
+pub use book::{AlertBook, Change, Silence};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Category {
     /// A metric is worse than its own past.
     Degradation,
@@ -98,6 +99,6 @@ pub struct Alert {
     pub closed: Option<Duration>,
     /// How often it opened again shortly after closing.
     pub reopened: u32,
-    /// Whether its metric was silenced when it opened: it is kept but not delivered.
+    /// Whether it is silenced: it is kept but not delivered.
     pub silenced: bool,
 }

@@ -11,11 +11,14 @@ pub use csv::csv;
 pub use file::{HistoryFile, HistoryFileError};
 pub use sample::{Extent, Sample, SampleError};
 
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How fine a part of the history is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// A second each, for an hour.
     Second,
@@ -73,7 +76,7 @@ pub struct History {
 struct Kept {
     tier: Tier,
     /// End and bytes of each sample, oldest first.
-    samples: VecDeque<(u64, Vec<u8>)>,
+    samples: VecDeque<(u64, Arc<[u8]>)>,
     /// What has gathered for the next one, and the step of time it belongs to.
     open: Option<(u64, Sample)>,
 }
@@ -125,16 +128,29 @@ impl History {
         }
     }
 
-    /// Samples that end in `from..=to`, in seconds since 1970, oldest first, from the finest tier that reaches back to `from` (as
-    /// seen from `to`). Bytes that are damaged are left out.
+    /// Samples that end in `from..=to`, in seconds since 1970, oldest first, from the finest tier that still reaches back to `from`.
+    /// Bytes that are damaged are left out.
     #[must_use]
     pub fn range(&self, from: u64, to: u64) -> Vec<Sample> {
-        let span = Duration::from_secs(to.saturating_sub(from));
-        let fits = |kept: &&Kept| kept.tier.reach() >= span;
-        let Some(kept) = self.tiers.iter().find(fits).or(self.tiers.last()) else { return Vec::new() };
+        self.slice(self.tier_since(from), from, to).samples().collect()
+    }
+
+    /// The finest tier that reaches back to `from`, seen from the latest sample.
+    #[must_use]
+    pub fn tier_since(&self, from: u64) -> Tier {
+        let latest = self.tiers.iter().map(Kept::latest).max().unwrap_or(0);
+        let span = Duration::from_secs(latest.saturating_sub(from));
+        Tier::ALL.into_iter().find(|tier| tier.reach() >= span).unwrap_or(Tier::FiveMinutes)
+    }
+
+    /// Samples of one tier that end in `from..=to`, without decoding them: some microseconds for a day, so that a lock around the
+    /// history is held no longer.
+    #[must_use]
+    pub fn slice(&self, tier: Tier, from: u64, to: u64) -> Slice {
+        let Some(kept) = self.tiers.iter().find(|kept| kept.tier == tier) else { return Slice::default() };
         let start = kept.samples.partition_point(|(end, _)| *end < from);
         let within = kept.samples.iter().skip(start).take_while(|(end, _)| *end <= to);
-        within.filter_map(|(_, bytes)| Sample::decode(bytes).ok()).collect()
+        Slice { samples: within.map(|(_, bytes)| Arc::clone(bytes)).collect() }
     }
 
     /// Bytes that the samples take in memory.
@@ -153,6 +169,31 @@ impl History {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A stretch of the history as it is kept. Shares the samples with the history.
+#[derive(Debug, Clone, Default)]
+pub struct Slice {
+    samples: Vec<Arc<[u8]>>,
+}
+
+impl Slice {
+    /// The samples, oldest first; damaged ones are left out.
+    pub fn samples(&self) -> impl Iterator<Item = Sample> {
+        self.samples.iter().filter_map(|bytes| Sample::decode(bytes).ok())
+    }
+
+    /// Samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
     }
 }
 
@@ -193,6 +234,6 @@ impl Kept {
                 break;
             }
         }
-        self.samples.push_back((sample.end, sample.encode()));
+        self.samples.push_back((sample.end, sample.encode().into()));
     }
 }

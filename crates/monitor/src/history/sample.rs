@@ -117,7 +117,7 @@ impl Sample {
     #[must_use]
     pub fn new(elapsed: Duration, counted: &Snapshot, stats: &RealTimeStats) -> Self {
         let transfers = counted.totals(|key| matches!(key.operation, Operation::Read | Operation::Write));
-        let all = counted.totals(|_| true);
+        let all = counted.totals(|key| !key.operation.is_composite());
         Self {
             end: stats.timestamp,
             elapsed,

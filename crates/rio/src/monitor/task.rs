@@ -3,9 +3,14 @@
 use super::{Collector, CollectorConfig, Reading, Recorder, SystemSample, wall};
 use crate::runtime::WeakRuntime;
 use parking_lot::Mutex;
-use rustfs_rio_monitor::{Change, Entry, Gauges, HistoryFile, HistoryFileError, Tier};
+use rustfs_rio_buf::PoolStats;
+use rustfs_rio_engine::EngineStats;
+use rustfs_rio_monitor::{
+    Change, Components, EngineCounters, Entry, Gauges, HistoryFile, HistoryFileError, PoolCounters, Tier,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -17,13 +22,20 @@ const WAITING_MAX: usize = 600;
 /// Callbacks at most.
 const CALLS_MAX: usize = 16;
 
+/// Sources at most.
+const SOURCES_MAX: usize = 16;
+
 type Call = Box<dyn Fn(&Change) + Send + Sync>;
+/// Fills in what a part of the service counts.
+pub(super) type Source = Box<dyn Fn(&mut Components) + Send + Sync>;
 
 /// Collector and sinks. Locks are held for microseconds and never across an await.
 pub(super) struct Shared {
     collector: Mutex<Collector>,
     calls: Mutex<Vec<Arc<Call>>>,
     runtime: Mutex<Option<WeakRuntime>>,
+    sources: Mutex<Vec<Arc<Source>>>,
+    connections: AtomicU64,
     profiles: bool,
     started: Instant,
 }
@@ -36,6 +48,8 @@ impl Shared {
             collector: Mutex::new(Collector::new(config, recorder, reading)),
             calls: Mutex::new(Vec::new()),
             runtime: Mutex::new(None),
+            sources: Mutex::new(Vec::new()),
+            connections: AtomicU64::new(0),
             profiles,
             started: Instant::now(),
         }
@@ -43,6 +57,11 @@ impl Shared {
 
     pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Collector) -> T) -> T {
         ask(&mut self.collector.lock())
+    }
+
+    /// Time since the monitor was made.
+    pub(super) fn age(&self) -> Duration {
+        self.started.elapsed()
     }
 
     pub(super) fn attach(&self, runtime: WeakRuntime) {
@@ -58,12 +77,40 @@ impl Shared {
         }
     }
 
+    /// `false` at the bound.
+    pub(super) fn add_source(&self, source: Source) -> bool {
+        let mut sources = self.sources.lock();
+        let fits = sources.len() < SOURCES_MAX;
+        if fits {
+            sources.push(Arc::new(source));
+        }
+        fits
+    }
+
+    pub(super) fn set_connections(&self, count: u64) {
+        self.connections.store(count, Ordering::Relaxed);
+    }
+
     fn reading(&self) -> Reading {
-        let in_flight = self.runtime.lock().as_ref().and_then(WeakRuntime::in_flight).unwrap_or(0);
+        let mut gauges =
+            Gauges { active_connections: self.connections.load(Ordering::Relaxed), ..Gauges::default() };
+        let mut components = Components::default();
+        if let Some((engine, pool)) = self.runtime.lock().as_ref().and_then(WeakRuntime::counts) {
+            gauges.in_flight = engine.in_flight;
+            components.engine = Some(engine_counters(&engine));
+            components.pool = Some(pool_counters(&pool));
+        }
+        // A source may register another, so none is called under the lock.
+        let sources: Vec<Arc<Source>> = self.sources.lock().clone();
+        sources.iter().for_each(|source| source(&mut components));
+        if let Some(cache) = &components.cache {
+            (gauges.cache_hits, gauges.cache_misses) = (cache.hits, cache.misses);
+        }
         Reading {
             wall: wall(),
             monotonic: self.started.elapsed(),
-            gauges: Gauges { in_flight, ..Gauges::default() },
+            gauges,
+            components,
             system: if self.profiles { SystemSample::read() } else { SystemSample::default() },
         }
     }
@@ -87,6 +134,27 @@ impl Shared {
             trace(change);
             calls.iter().for_each(|call| call(change));
         }
+    }
+}
+
+fn engine_counters(engine: &EngineStats) -> EngineCounters {
+    EngineCounters {
+        ring_enters: engine.ring_enters,
+        ring_completions: engine.ring_completions,
+        rerouted: engine.rerouted_ops,
+        threads: engine.blocking_threads as u64,
+    }
+}
+
+fn pool_counters(pool: &PoolStats) -> PoolCounters {
+    PoolCounters {
+        hits: pool.hits,
+        misses: pool.misses,
+        waiting: pool.waiting as u64,
+        buffers_in_use: pool.outstanding,
+        bytes_in_use: pool.outstanding_bytes,
+        bytes_idle: pool.idle_bytes,
+        bytes_bound: pool.bound_bytes,
     }
 }
 
