@@ -1,6 +1,7 @@
 //! The `rio` command.
 //!
 //! * [`mod@bench`]: Rio beside other ways to read and write files, on the user's disk.
+//! * [`claims`]: every promise of Rio, measured.
 //! * [`doctor`]: what this machine offers and what Rio will use.
 //! * [`wal`]: write-ahead logs: what is in them, whether it is whole, and saving what is.
 //!
@@ -9,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod claims;
 mod doctor;
 mod wal;
 
@@ -29,7 +31,7 @@ Examples:
   rio wal verify /srv/app/wal   checks every record of a write-ahead log
   rio completions bash > ~/.local/share/bash-completion/completions/rio
 
-Exit codes: 0 done, 1 failure, 2 usage, 3 wrong data, 128+N ended by signal N.";
+Exit codes: 0 done, 1 failure, 2 usage, 3 wrong data, 4 a promise missed, 128+N ended by signal N.";
 
 /// RustFS Rio: measures and inspects file I/O on this machine.
 #[derive(Debug, Parser)]
@@ -43,6 +45,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::BenchArgs),
+    Claims(claims::ClaimsArgs),
     Doctor(doctor::DoctorArgs),
     Wal(wal::WalArgs),
     Completions(CompletionsArgs),
@@ -70,6 +73,7 @@ impl std::error::Error for UsageError {}
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Claims(args) => claims::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Wal(args) => wal::run(&args),
         Command::Completions(args) => completions(&args),

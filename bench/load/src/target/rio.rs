@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustfs_rio::{
-    AlignedBuf, Backend, DirectMode, DiskFile, EngineStats, OpenOptions, RuntimeConfig, RuntimeHandle,
-    RuntimeType, init_runtime_with_config,
+    AdvancedPerformanceMonitor, AlignedBuf, Backend, DirectMode, DiskFile, EngineStats, OpenOptions,
+    PerformanceMonitorConfig, RuntimeConfig, RuntimeHandle, RuntimeType, init_runtime_with_config,
 };
 use tokio::runtime::Runtime;
 
@@ -19,38 +19,58 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Rio {
     backend: Backend,
+    monitored: bool,
 }
 
 impl Rio {
     /// Rio with the best path for each operation: what a program gets by default.
     pub fn auto() -> Self {
-        Self { backend: Backend::Auto }
+        Self { backend: Backend::Auto, monitored: false }
     }
 
     /// Rio with everything through io_uring.
     pub fn uring() -> Self {
-        Self { backend: Backend::Uring }
+        Self { backend: Backend::Uring, monitored: false }
     }
 
     /// Rio with everything on its blocking threads.
     pub fn blocking() -> Self {
-        Self { backend: Backend::Blocking }
+        Self { backend: Backend::Blocking, monitored: false }
+    }
+
+    /// Rio as by default, with a monitor that records every operation and collects once a second.
+    pub fn monitored() -> Self {
+        Self { backend: Backend::Auto, monitored: true }
     }
 
     /// Starts the engine. The environment has its say, as in any program that uses Rio.
     pub(crate) fn start(&self, workers: usize) -> Result<RuntimeHandle, rustfs_rio::RuntimeError> {
+        self.start_recorded(workers, None)
+    }
+
+    fn start_recorded(
+        &self,
+        workers: usize,
+        monitor: Option<&AdvancedPerformanceMonitor>,
+    ) -> Result<RuntimeHandle, rustfs_rio::RuntimeError> {
         let config = RuntimeConfig {
             backend: self.backend,
             worker_threads: Some(workers),
+            recorder: monitor.map(AdvancedPerformanceMonitor::recorder),
             ..RuntimeConfig::from_env()?
         };
-        init_runtime_with_config(config)
+        let rio = init_runtime_with_config(config)?;
+        if let Some(monitor) = monitor {
+            monitor.attach(&rio);
+        }
+        Ok(rio)
     }
 }
 
 impl Target for Rio {
     fn name(&self) -> &str {
         match self.backend {
+            Backend::Auto if self.monitored => "rio-monitored",
             Backend::Auto => "rio-auto",
             Backend::Uring => "rio-uring",
             Backend::Blocking => "rio-blocking",
@@ -64,12 +84,18 @@ impl Target for Rio {
     fn run(&self, job: &Job) -> Result<Outcome, LoadError> {
         let error = |error: &dyn std::fmt::Display| job.engine_error(self.name(), error);
         let runtime = tokio_runtime(job, self.name())?;
-        let rio = {
+        let (monitor, rio) = {
             let _inside = runtime.enter();
-            self.start(job.workers).map_err(|cause| error(&cause))?
+            let monitor =
+                self.monitored.then(|| AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default()));
+            let rio = self.start_recorded(job.workers, monitor.as_ref()).map_err(|cause| error(&cause))?;
+            (monitor, rio)
         };
         let outcome = job.measure(self.name(), |run| drive(&runtime, &rio, run));
         shut_down(&runtime, &rio).map_err(|cause| error(&cause))?;
+        if let Some(monitor) = monitor {
+            runtime.block_on(monitor.shutdown());
+        }
         outcome
     }
 }

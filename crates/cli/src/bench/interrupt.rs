@@ -11,14 +11,14 @@ use signal_hook::flag;
 
 /// Watches for signals that ask the program to end, from its making to the end of the program.
 #[derive(Debug)]
-pub(super) struct Interrupt {
+pub(crate) struct Interrupt {
     cancel: Cancel,
     signal: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
     /// The first signal calls the run off; a second one ends the program at once, for when something hangs.
-    pub(super) fn watch() -> io::Result<Self> {
+    pub(crate) fn watch() -> io::Result<Self> {
         let (cancel, signal) = (Cancel::new(), Arc::new(AtomicUsize::new(0)));
         let asked_before = Arc::new(AtomicBool::new(false));
         for number in [SIGHUP, SIGINT, SIGTERM] {
@@ -31,12 +31,12 @@ impl Interrupt {
         Ok(Self { cancel, signal })
     }
 
-    pub(super) fn cancel(&self) -> &Cancel {
+    pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
     /// What a shell expects of a program that a signal has ended.
-    pub(super) fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match u8::try_from(self.signal.load(Ordering::Relaxed)) {
             Ok(signal @ 1..=127) => ExitCode::from(128 + signal),
             _ => ExitCode::FAILURE,

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// The facts that decide how figures compare with those of another machine.
 #[derive(Debug, Default)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     kernel: String,
     cpus: usize,
     /// Memory that programs and the page cache can still have.
-    pub(super) memory_available: Option<u64>,
+    pub(crate) memory_available: Option<u64>,
     directory: PathBuf,
     file_system: Option<FileSystem>,
     free: Option<u64>,
@@ -26,7 +26,7 @@ pub(crate) struct FileSystem {
 
 impl Machine {
     /// Looks at this machine and at a directory, which need not exist.
-    pub(super) fn look(directory: &Path) -> Self {
+    pub(crate) fn look(directory: &Path) -> Self {
         let uname = rustix::system::uname();
         let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();

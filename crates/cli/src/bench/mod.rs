@@ -10,7 +10,7 @@
 
 mod args;
 mod engines;
-mod interrupt;
+pub(crate) mod interrupt;
 pub(crate) mod machine;
 mod show;
 
