@@ -3,8 +3,10 @@
 //! Modules, in reading order:
 //!
 //! * `key`: [`DataKey`], a secret that is wiped and never shown.
+//! * [`checksum`]: one or several checksums in one pass, and the types that object metadata and S3 headers use.
 //! * [`dare`]: authenticated encryption in packages of 64 KiB (DARE 2.0).
 //! * [`s2`]: compression in blocks with checksums (S2 and Snappy streams).
+//! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
 //!
 //! What holds:
 //!
@@ -12,11 +14,14 @@
 //! * What a decoder holds is bounded by one unit of its format; what it appends by its input and one unit.
 //! * No input makes it panic. After an error it stays in that error.
 //!
-//! Not here: readers and writers over these formats, storage and key management.
+//! Not here: storage and key management.
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod dare;
+pub mod error;
 mod key;
 pub mod s2;
+mod varint;
 
 pub use key::{DataKey, KEY_BYTES};
