@@ -184,9 +184,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
+fn crc(algorithm: CrcAlgorithm) -> Box<crc_fast::Digest> {
+    Box::new(crc_fast::Digest::new(algorithm))
+}
+
 #[derive(Clone)]
 enum State {
-    Crc(crc_fast::Digest),
+    Crc(Box<crc_fast::Digest>),
     Sha(digest::Context),
     Md5(md5::Md5),
     Xxh3(Box<xxhash_rust::xxh3::Xxh3>),
@@ -204,9 +208,9 @@ impl Hasher {
     /// The checksum of nothing yet.
     pub fn new(algorithm: Algorithm) -> Self {
         let state = match algorithm {
-            Algorithm::Crc32 => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
-            Algorithm::Crc32c => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
-            Algorithm::Crc64Nvme => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
+            Algorithm::Crc32 => State::Crc(crc(CrcAlgorithm::Crc32IsoHdlc)),
+            Algorithm::Crc32c => State::Crc(crc(CrcAlgorithm::Crc32Iscsi)),
+            Algorithm::Crc64Nvme => State::Crc(crc(CrcAlgorithm::Crc64Nvme)),
             Algorithm::Sha1 => State::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
             Algorithm::Sha256 => State::Sha(digest::Context::new(&digest::SHA256)),
             Algorithm::Md5 => State::Md5(md5::Md5::new()),
