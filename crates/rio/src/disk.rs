@@ -1,5 +1,6 @@
 //! Files: positional operations for concurrent use, and a cursor for the tokio traits.
 
+use crate::access_ring::AccessTag;
 use crate::cursor::Cursor;
 use crate::error::RuntimeError;
 use crate::runtime::RuntimeHandle;
@@ -29,6 +30,7 @@ pub struct DiskFile {
     file: File,
     cursor: Mutex<Cursor>,
     runtime: RuntimeHandle,
+    tag: AccessTag,
 }
 
 impl DiskFile {
@@ -82,7 +84,8 @@ impl DiskFile {
         let file =
             tokio::time::timeout(timeout, opening).await.map_err(|_| RuntimeError::OperationTimeout)??;
         let cursor = Mutex::new(Cursor::new(runtime_handle.config().buffer_size));
-        Ok(Self { file, cursor, runtime: runtime_handle.clone() })
+        let tag = AccessTag::new(runtime_handle, file.path());
+        Ok(Self { file, cursor, runtime: runtime_handle.clone(), tag })
     }
 
     /// The path the file was opened with.
@@ -146,6 +149,7 @@ impl DiskFile {
         };
         let too_long = || io::Error::from(io::ErrorKind::OutOfMemory);
         let len = usize::try_from(len).map_err(|_| context(too_long()))?;
+        self.note(offset, len, false);
         // An unaligned range of a direct file is read with its surroundings straight into the result, without a copy.
         let align = self.file.direct_alignment().unwrap_or(1);
         let skip = (offset % align as u64) as usize;
@@ -167,18 +171,21 @@ impl DiskFile {
     /// Reads from `offset` on into `buf`, up to its capacity, and hands the buffer back whatever happens. The count is below
     /// the capacity only at end of file.
     pub async fn read_into<B: IoBufMut>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
+        self.note(offset, buf.bytes_total(), false);
         self.file.read_at(buf, offset).await
     }
 
     /// Writes the initialised bytes of `buf` at `offset`: the whole buffer, or an error that says how much
     /// ([`FileError::transferred`](crate::FileError)). The buffer is handed back whatever happens.
     pub async fn write_from<B: IoBuf>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
+        self.note(offset, buf.bytes_init(), true);
         self.file.write_at(buf, offset).await
     }
 
     /// Writes as [`write_from`](Self::write_from) and makes the data durable (`fdatasync(2)`), in one operation. An error after
     /// all bytes were written is that of the sync, and poisons the file: later writes and syncs are refused.
     pub async fn write_durable<B: IoBuf>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
+        self.note(offset, buf.bytes_init(), true);
         self.file.write_durable_at(buf, offset).await
     }
 
@@ -191,6 +198,7 @@ impl DiskFile {
     pub async fn write_all(&mut self, data: &[u8]) -> io::Result<usize> {
         self.settle().await?;
         let position = self.cursor.lock().position();
+        self.note(position, data.len(), true);
         let written = self.file.write_slice_at(data, position).await?;
         self.cursor.lock().advance(written);
         Ok(written)
@@ -203,6 +211,7 @@ impl DiskFile {
     ///
     /// As [`read_range`](Self::read_range).
     pub async fn read_object(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.note(offset, buf.len(), false);
         self.file.read_slice_at(buf, offset).await
     }
 
@@ -213,6 +222,7 @@ impl DiskFile {
     ///
     /// As [`write_all`](Self::write_all).
     pub async fn write_object(&self, data: &[u8], offset: u64) -> io::Result<usize> {
+        self.note(offset, data.len(), true);
         self.file.write_slice_at(data, offset).await
     }
 
@@ -222,7 +232,7 @@ impl DiskFile {
     ///
     /// [`RuntimeError::IoError`].
     pub async fn bounded_write(&self, data: &[u8], offset: u64) -> Result<usize, RuntimeError> {
-        Ok(self.file.write_slice_at(data, offset).await?)
+        Ok(self.write_object(data, offset).await?)
     }
 
     /// Fills several buffers in order from `offset` on with one operation.
@@ -231,6 +241,7 @@ impl DiskFile {
         bufs: Vec<B>,
         offset: u64,
     ) -> (io::Result<usize>, Vec<B>) {
+        self.note(offset, bufs.iter().map(IoBufMut::bytes_total).sum(), false);
         self.file.read_vectored_at(bufs, offset).await
     }
 
@@ -240,6 +251,7 @@ impl DiskFile {
         bufs: Vec<B>,
         offset: u64,
     ) -> (io::Result<usize>, Vec<B>) {
+        self.note(offset, bufs.iter().map(IoBuf::bytes_init).sum(), true);
         self.file.write_vectored_at(bufs, offset).await
     }
 
@@ -290,6 +302,11 @@ impl DiskFile {
         self.file.close().await
     }
 
+    /// For the picture of offset over time.
+    fn note(&self, offset: u64, len: usize, write: bool) {
+        self.tag.note(&self.runtime, offset, len, write);
+    }
+
     async fn settle(&self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.cursor.lock().poll_settle(cx)).await
     }
@@ -332,17 +349,17 @@ pub trait AsyncFile: AsyncRead + AsyncWrite + AsyncSeek + Send + Sync + Unpin {
 
 impl AsyncFile for DiskFile {
     async fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_slice_at(buf, offset).await
+        self.read_object(buf, offset).await
     }
 
     async fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_slice_at(buf, offset).await
+        self.write_object(buf, offset).await
     }
 
     async fn read_vectored_at(&self, bufs: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         for buf in bufs {
-            let count = self.file.read_slice_at(buf, offset.saturating_add(done as u64)).await?;
+            let count = self.read_object(buf, offset.saturating_add(done as u64)).await?;
             done += count;
             if count < buf.len() {
                 break;
@@ -354,7 +371,7 @@ impl AsyncFile for DiskFile {
     async fn write_vectored_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let parts = bufs.iter().map(|buf| AlignedBuf::copy_from(buf));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        self.file.write_vectored_at(parts, offset).await.0
+        self.write_vectored_from(parts, offset).await.0
     }
 
     async fn sync_all(&self) -> io::Result<()> {
@@ -381,14 +398,24 @@ impl AsyncFile for DiskFile {
 impl AsyncRead for DiskFile {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.cursor.get_mut().poll_read(&this.file, cx, buf)
+        let (position, filled) = (this.cursor.get_mut().position(), buf.filled().len());
+        let polled = this.cursor.get_mut().poll_read(&this.file, cx, buf);
+        if polled.is_ready() && buf.filled().len() > filled {
+            this.note(position, buf.filled().len() - filled, false);
+        }
+        polled
     }
 }
 
 impl AsyncWrite for DiskFile {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.cursor.get_mut().poll_write(&this.file, cx, buf)
+        let position = this.cursor.get_mut().position();
+        let polled = this.cursor.get_mut().poll_write(&this.file, cx, buf);
+        if let Poll::Ready(Ok(accepted)) = &polled {
+            this.note(position, *accepted, true);
+        }
+        polled
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

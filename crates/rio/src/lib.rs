@@ -10,6 +10,7 @@
 //! * [`runtime`]: [`init_runtime`], [`RuntimeHandle`], configuration from code and environment; [`ConfigValue`] says where
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
+//! * [`AccessRing`]: where reads and writes go, for pictures.
 //! * [`AdvancedBufferPool`], [`MemoryStrategy`]: pools of buffers.
 //! * [`monitor`]: [`AdvancedPerformanceMonitor`], live numbers, history, trends and alerts.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
@@ -36,6 +37,7 @@
 //! and written, monitored and logged.
 #![forbid(unsafe_code)]
 
+mod access_ring;
 mod buffers;
 mod config;
 mod cursor;
@@ -50,6 +52,7 @@ mod origin;
 pub mod runtime;
 pub mod wal;
 
+pub use access_ring::{AccessRing, RecordedAccess, RecordedFile};
 pub use buffers::{AdvancedBufferPool, BufferPoolStats, MemoryStrategy};
 pub use config::{
     AdaptationSpeed, AdvancedRioConfig, BufferPoolStrategy, OptimizationLevel, PredictiveOptimizerConfig,

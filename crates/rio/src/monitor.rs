@@ -21,6 +21,7 @@
 //! ```
 
 mod task;
+mod view;
 
 pub use rustfs_rio_monitor::{
     Alert, AlertSeverity, Alerts, CONTENT_TYPE, CacheCounters, Category, Change, Components, Ended,

@@ -1,6 +1,7 @@
 //! The runtime handle: one engine, its configuration, and the tokio runtime it was made on.
 
 use crate::OptimizedBuffer;
+use crate::access_ring::AccessRing;
 use crate::buffers::{Caretaker, HEADROOM};
 use crate::environment::{Environment, Survey};
 use crate::error::RuntimeError;
@@ -220,6 +221,8 @@ struct Inner {
     down: watch::Sender<bool>,
     live: LiveParameters,
     config: RuntimeConfig,
+    /// Only where a monitor looks on.
+    accesses: Option<AccessRing>,
 }
 
 /// What was left when a runtime was shut down.
@@ -264,7 +267,9 @@ impl RuntimeHandle {
         let turns = Semaphore::new(rings.max(TURNS_MIN).min(config.max_concurrent_file_ops));
         let down = watch::Sender::new(false);
         let live = LiveParameters::new();
-        Ok(Self { inner: Arc::new(Inner { engine, buffers, caretaker, turns, down, live, config }) })
+        let accesses = config.recorder.as_ref().map(|_| AccessRing::new());
+        let inner = Inner { engine, buffers, caretaker, turns, down, live, config, accesses };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// A handle that uses the pool of threads only. Needs no tokio runtime to be made.
@@ -353,6 +358,12 @@ impl RuntimeHandle {
     #[must_use]
     pub fn live(&self) -> &LiveParameters {
         &self.inner.live
+    }
+
+    /// Where reads and writes go, if the runtime has a [recorder](RuntimeConfig::recorder).
+    #[must_use]
+    pub fn access_ring(&self) -> Option<&AccessRing> {
+        self.inner.accesses.as_ref()
     }
 
     /// What the engine found out about the machine, including why io_uring is not used.
