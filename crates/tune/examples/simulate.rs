@@ -3,7 +3,9 @@
 //! `cargo run --release -p rustfs-rio-tune --example simulate -- FOLDER`
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
-use rustfs_rio_tune::{Access, PrefetchConfig, StreamPredictor, TraceFormat, requests, simulate};
+use rustfs_rio_tune::{
+    Access, Pace, PrefetchBounds, Prefetcher, Simulation, SimulationConfig, TraceFormat, requests, simulate,
+};
 use std::error::Error;
 
 const CACHE_BYTES: u64 = 64 << 20;
@@ -18,27 +20,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = std::fs::read_to_string(&path)?;
         let accesses = requests(&text, TraceFormat::Mqsim).collect::<Result<Vec<_>, _>>()?;
         println!("{}: {} requests", path.display(), accesses.len());
-        println!(" devices apart");
         compare(&accesses);
-        println!(" devices as one range of addresses");
-        compare(&accesses.iter().map(|&access| Access { space: 0, ..access }).collect::<Vec<_>>());
     }
     Ok(())
 }
 
 fn compare(accesses: &[Access]) {
-    let plain = simulate(accesses, CACHE_BYTES, None);
-    println!("  LRU alone: hit ratio {:.4}", plain.hit_ratio());
+    let config =
+        SimulationConfig { cache_bytes: CACHE_BYTES, pace: Pace::Recorded(1.0), ..Default::default() };
+    let plain = simulate(accesses, &config, None);
+    println!("  LRU alone: hit ratio {:.4}, wait {:.1} ms", plain.hit_ratio(), plain.wait_ns as f64 / 1e6);
     for use_min in [0.2, 0.3, 0.4, 0.5, 0.55, 0.6] {
-        let mut predictor = StreamPredictor::new(PrefetchConfig { use_min, ..PrefetchConfig::default() });
-        let with = simulate(accesses, CACHE_BYTES, Some(&mut predictor));
+        let prefetcher = Prefetcher::new(PrefetchBounds { use_min, ..PrefetchBounds::default() });
+        let mut simulation = Simulation::new(config, Some(prefetcher));
+        for access in accesses {
+            simulation.step(access);
+        }
+        let with = simulation.counts();
         let extra = with.device_reads as f64 / plain.device_reads.max(1) as f64 - 1.0;
         println!(
-            "  use_min {use_min:.2}: hit ratio {:.4}, read ahead {} of which used {:.4}, extra device reads {:+.4}",
+            "  use_min {use_min:.2}: hit ratio {:.4} ({} late), read ahead {} of which used {:.4}, extra device reads {:+.4}, wait {:.1} ms",
             with.hit_ratio(),
+            with.late,
             with.prefetched,
             with.used_share(),
-            extra
+            extra,
+            with.wait_ns as f64 / 1e6,
         );
+        for source in simulation.sources() {
+            println!("    {source:?}");
+        }
     }
 }

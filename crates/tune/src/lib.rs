@@ -7,7 +7,7 @@
 //! * `access`: one request.
 //! * `recogniser`: assigns requests to streams and names their pattern; `index` finds a stream by what would continue it.
 //! * `spots`, `arrival`: where random requests gather, and when requests come. `calibration`: how sure that is.
-//! * `prefetch`: what to read ahead, and when. `trace`, `simulate`: what that is worth on recorded requests.
+//! * `predict`: what to read ahead, and when. `trace`, `simulate`: what that is worth on recorded requests.
 //! * `parameter`, `parameters`: what is tuned, and its bounds. `snapshot`: what one decision period looked like, and what is
 //!   wanted. `decision`, `decision_log`: what was decided, why, and what came of it.
 //!
@@ -32,7 +32,7 @@ mod decision_log;
 mod index;
 mod parameter;
 mod parameters;
-mod prefetch;
+mod predict;
 mod recogniser;
 mod simulate;
 mod snapshot;
@@ -47,8 +47,15 @@ pub use decision::{
 pub use decision_log::DecisionLog;
 pub use parameter::{BOUNDS, Bounds, Group, Parameter, Shown, Unit, UnknownParameter};
 pub use parameters::{Codec, Parameters};
-pub use prefetch::{Predictor, PrefetchConfig, Range, StreamPredictor};
+pub use predict::Predictor;
+pub use predict::plan::{
+    CLASSES, Feedback, PROPOSALS_MAX, Plan, Prefetch, PrefetchBounds, PrefetchOutcome, Pressure, Proposal,
+    Proposals, Range, Ticket,
+};
+pub use predict::prefetcher::{PREDICTORS_MAX, Prefetcher, SourceStats};
+pub use predict::registry::{PredictorSizes, Registration, built_in, registry};
+pub use predict::stream::StreamPredictor;
 pub use recogniser::{Direction, Pattern, Recogniser, StreamId, Verdict};
-pub use simulate::{Counts, simulate};
+pub use simulate::{BLOCK_BYTES, Counts, DeviceModel, Pace, Policy, Simulation, SimulationConfig, simulate};
 pub use snapshot::{Snapshot, Targets, WorkloadSignature};
-pub use trace::{TraceError, TraceFormat, requests};
+pub use trace::{LineReader, TraceError, TraceFormat, recorded, requests};

@@ -1,7 +1,23 @@
 //! Labelled request streams: sixteen generators with noise, interleaving and changes of regime.
-#![allow(dead_code, reason = "each user of the suite takes a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "each user of the suite takes a part of it"
+)]
 
 use rustfs_rio_tune::{Access, AccessKind, Arrival, Direction, Pattern, Recogniser, Verdict};
+
+/// Says that a test cannot run here; CONTRIBUTING.md has the convention.
+pub(crate) fn skip(reason: &str) {
+    let line = format!("RIO-SKIP: {reason}");
+    println!("{line}");
+    if let Some(log) = std::env::var_os("RIO_SKIP_LOG") {
+        use std::io::Write;
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(log);
+        file.and_then(|mut file| writeln!(file, "{line}")).unwrap();
+    }
+}
 
 /// xorshift64* (Vigna 2016).
 pub(crate) struct Random(u64);
