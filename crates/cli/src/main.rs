@@ -3,6 +3,7 @@
 //! * [`mod@bench`]: Rio beside other ways to read and write files, on the user's disk.
 //! * [`claims`]: every promise of Rio, measured.
 //! * [`doctor`]: what this machine offers and what Rio will use.
+//! * [`stress`]: hours of mixed load with every byte checked.
 //! * [`wal`]: write-ahead logs: what is in them, whether it is whole, and saving what is.
 //!
 //! Each subcommand has a module with its arguments and a `run`, which returns the exit code. Here: the command line as a
@@ -12,6 +13,7 @@
 mod bench;
 mod claims;
 mod doctor;
+mod stress;
 mod wal;
 
 use std::io::{self, Write};
@@ -47,6 +49,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Claims(claims::ClaimsArgs),
     Doctor(doctor::DoctorArgs),
+    Stress(stress::StressArgs),
     Wal(wal::WalArgs),
     Completions(CompletionsArgs),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Stress(args) => stress::run(&args),
         Command::Wal(args) => wal::run(&args),
         Command::Completions(args) => completions(&args),
     };

@@ -23,10 +23,11 @@ const RIO: &str = "rustfs-rio";
 const LOAD: &str = "rustfs-rio-load";
 const CLAIMS: &str = "rustfs-rio-claims";
 const CLI: &str = "rustfs-rio-cli";
+const STRESS: &str = "rustfs-rio-stress";
 const DASH: &str = "rustfs-rio-dash";
 
 /// The edges of the house plan in ARCHITECTURE.md. They point one way; a new one is a decision, not a convenience.
-const EDGES: [Allowed; 12] = [
+const EDGES: [Allowed; 13] = [
     Allowed { name: BUF, product: &[], tests: &[] },
     Allowed { name: MONITOR, product: &[], tests: &[] },
     // A crate may use itself in tests, to turn on its `testing` feature.
@@ -38,7 +39,8 @@ const EDGES: [Allowed; 12] = [
     Allowed { name: LOAD, product: &[RIO, ENGINE, BUF], tests: &[] },
     Allowed { name: DASH, product: &[RIO, MONITOR, TUNE], tests: &[LOAD] },
     Allowed { name: CLAIMS, product: &[RIO, LOAD, BUF, MONITOR, TUNE, STREAM], tests: &[] },
-    Allowed { name: CLI, product: &[RIO, LOAD, CLAIMS, MONITOR, TUNE, STREAM, DASH], tests: &[] },
+    Allowed { name: STRESS, product: &[RIO, ENGINE, LOAD, MONITOR], tests: &[] },
+    Allowed { name: CLI, product: &[RIO, LOAD, CLAIMS, STRESS, MONITOR, TUNE, STREAM, DASH], tests: &[] },
     Allowed { name: "xtask", product: &[], tests: &[] },
 ];
 
