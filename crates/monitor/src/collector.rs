@@ -1,7 +1,7 @@
 //! One turn of the monitor: from counters to numbers, findings, alerts and history. Without a clock and without I/O.
 
 use crate::alert::{Alert, AlertBook, Change};
-use crate::components::Components;
+use crate::components::{Components, Deliveries};
 use crate::history::{Entry, History, Sample};
 use crate::metric::METRICS;
 use crate::recorder::{Recorder, Snapshot};
@@ -28,6 +28,8 @@ pub struct Reading {
     pub gauges: Gauges,
     /// What its parts count.
     pub components: Components,
+    /// What became of alerts, by sink.
+    pub deliveries: Vec<Deliveries>,
     /// What the process and the machine use.
     pub system: SystemSample,
 }

@@ -63,3 +63,16 @@ pub struct EngineCounters {
     /// Threads of that pool, now.
     pub threads: u64,
 }
+
+/// What became of the alerts that a sink was given, since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliveries {
+    /// The sink.
+    pub sink: String,
+    /// Delivered.
+    pub delivered: u64,
+    /// Given up.
+    pub dropped: u64,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+}

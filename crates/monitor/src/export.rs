@@ -8,6 +8,7 @@
 //! | `rio_live` | gauge | metric: the table [`METRICS`](crate::METRICS), for the latest interval |
 //! | `rio_application` | gauge | metric: names of the program's own, at most 256 |
 //! | `rio_alert` | gauge, 1 | metric, category, severity: open alerts |
+//! | `rio_alert_deliveries_total` | counter | sink, outcome: `delivered`, `dropped`, `failed_attempt` |
 //! | `rio_refused_values_total` | counter | |
 //! | `rio_pool_*`, `rio_cache_*`, `rio_engine_*`, `rio_process_*`, `rio_disk_*`, `rio_pressure_*` | both | what parts, process and machine count; [`MEASURED`](crate::MEASURED) lists them |
 
@@ -88,6 +89,7 @@ impl prometheus_client::collector::Collector for Page {
             &self.application,
         )?;
         self.alerts(&mut encoder)?;
+        self.deliveries(&mut encoder)?;
         self.measured(&mut encoder)?;
         let refused = ConstCounter::new(self.refused);
         let kind = MetricType::Counter;
@@ -135,6 +137,24 @@ impl Page {
         for ((operation, path), latency) in &by_path {
             let labels = [("operation", operation.name()), ("path", path.name())];
             put_histogram(family.encode_family(&labels)?, latency)?;
+        }
+        Ok(())
+    }
+
+    fn deliveries(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "What became of alerts, by sink";
+        let kind = MetricType::Counter;
+        let mut family = encoder.encode_descriptor("rio_alert_deliveries", help, None, kind)?;
+        for sink in &self.reading.deliveries {
+            let outcomes = [
+                ("delivered", sink.delivered),
+                ("dropped", sink.dropped),
+                ("failed_attempt", sink.failed_attempts),
+            ];
+            for (outcome, count) in outcomes {
+                let labels = [("sink", sink.sink.as_str()), ("outcome", outcome)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }

@@ -50,10 +50,13 @@ mod system;
 mod view;
 mod watch;
 
-pub use alert::{Alert, AlertBook, AlertSeverity, Category, Change, Finding, Silence};
+pub use alert::{
+    Alert, AlertBook, AlertSeverity, Category, Change, Finding, Posted, Silence, alert_line,
+    alertmanager_body,
+};
 pub use clock::{Clock, Ticks};
 pub use collector::{Collected, Collector, CollectorConfig, Reading};
-pub use components::{CacheCounters, Components, EngineCounters, PoolCounters};
+pub use components::{CacheCounters, Components, Deliveries, EngineCounters, PoolCounters};
 pub use export::{CONTENT_TYPE, openmetrics};
 pub use histogram::{Histogram, HistogramError};
 pub use history::{

@@ -20,6 +20,8 @@
 //! # Ok(()) }
 //! ```
 
+mod http;
+mod sink;
 mod task;
 mod view;
 
@@ -30,6 +32,9 @@ pub use rustfs_rio_monitor::{
     RefusedValue, Silence, Snapshot, Spread, SystemSample, Targets, Tier, Timer, TrendDirection,
     operation_stats,
 };
+pub use sink::SinkStats;
+pub use sink::alert_log::AlertLogConfig;
+pub use sink::webhook::WebhookConfig;
 
 use crate::runtime::RuntimeHandle;
 use parking_lot::Mutex;
@@ -67,6 +72,32 @@ pub struct PerformanceMonitorConfig {
     pub targets: Targets,
     /// A file for the history, so that it survives the process. Default none.
     pub history_file: Option<PathBuf>,
+    /// Posts alerts to Alertmanager. Default none.
+    pub webhook: Option<WebhookConfig>,
+    /// Appends alerts to a file. Default none.
+    pub alert_log: Option<AlertLogConfig>,
+}
+
+/// What is wrong with the settings of a monitor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonitorConfigError {
+    /// A webhook cannot be used.
+    #[error("the webhook {url:?} cannot be used: {reason}; expected http://host:port, as of Alertmanager")]
+    Webhook {
+        /// Its URL.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A log of alerts cannot be used.
+    #[error("the log of alerts {} cannot be used: {reason}", path.display())]
+    AlertLog {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl Default for PerformanceMonitorConfig {
@@ -81,6 +112,8 @@ impl Default for PerformanceMonitorConfig {
             performance_alert_threshold: 0.8,
             targets: Targets::default(),
             history_file: None,
+            webhook: None,
+            alert_log: None,
         }
     }
 }
@@ -160,10 +193,31 @@ pub struct AdvancedPerformanceMonitor {
 }
 
 impl AdvancedPerformanceMonitor {
-    /// Starts a monitor. Its task runs on the current tokio runtime; outside of one nothing is collected in the background, and an
-    /// event says so. Intervals below 10 ms become 10 ms.
+    /// Starts a monitor. Its tasks run on the current tokio runtime; outside of one nothing is collected or delivered in the background,
+    /// and an event says so. Intervals below 10 ms become 10 ms. A sink with wrong settings is left out, and an event says so;
+    /// [`try_new`](Self::try_new) reports it.
     #[must_use]
     pub fn new(config: PerformanceMonitorConfig) -> Self {
+        Self::start(config, |error| {
+            tracing::error!(%error, "the monitor goes on without this sink");
+            Ok(())
+        })
+        .unwrap_or_else(|error: std::convert::Infallible| match error {})
+    }
+
+    /// Starts a monitor, as [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// [`MonitorConfigError`] for a sink that cannot work with its settings.
+    pub fn try_new(config: PerformanceMonitorConfig) -> Result<Self, MonitorConfigError> {
+        Self::start(config, Err)
+    }
+
+    fn start<E>(
+        config: PerformanceMonitorConfig,
+        report: impl Fn(MonitorConfigError) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let interval = config.metrics_collection_interval.max(INTERVAL_MIN);
         let threshold = config.performance_alert_threshold;
         let share = if threshold.is_finite() { threshold.clamp(0.01, 1.0) } else { 1.0 };
@@ -175,15 +229,20 @@ impl AdvancedPerformanceMonitor {
         let recorder = Arc::new(Recorder::new());
         let shared =
             Arc::new(Shared::new(collector, Arc::clone(&recorder), config.enable_performance_profiling));
-        let task = match tokio::runtime::Handle::try_current() {
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        shared.set_sinks(sinks(&config, runtime.as_ref(), report)?);
+        let task = match runtime {
             _ if !config.enable_real_time_dashboard => None,
-            Ok(runtime) => Some(Task::start(&runtime, &shared, interval, config.history_file.clone())),
-            Err(_) => {
+            Some(runtime) => {
+                let (shared, file) = (Arc::clone(&shared), config.history_file.clone());
+                Some(Task::start(&runtime, |ended| task::run(shared, interval, file, ended)))
+            }
+            None => {
                 tracing::warn!("the monitor was made outside a tokio runtime and collects nothing by itself");
                 None
             }
         };
-        Self { config, recorder, shared, task: Mutex::new(task) }
+        Ok(Self { config, recorder, shared, task: Mutex::new(task) })
     }
 
     /// The settings.
@@ -374,13 +433,49 @@ impl AdvancedPerformanceMonitor {
         self.shared.tell(&changes);
     }
 
-    /// Ends the task and waits for it: the last interval is in the history file then. Does nothing the second time.
+    /// What became of the alerts that were given to the webhook and the log.
+    #[must_use]
+    pub fn sink_stats(&self) -> Vec<SinkStats> {
+        self.shared.sinks().iter().map(sink::Sink::stats).collect()
+    }
+
+    /// Ends the tasks and waits for them: the last interval is in the history file then, and each sink has tried once more to deliver what
+    /// it had, which takes a webhook's [`timeout`](WebhookConfig::timeout) at most. Does nothing the second time.
     pub async fn shutdown(&self) {
         let task = self.task.lock().take();
         if let Some(task) = task {
             task.end().await;
         }
+        for sink in self.shared.sinks() {
+            sink.end().await;
+        }
     }
+}
+
+/// The sinks that the settings ask for.
+fn sinks<E>(
+    config: &PerformanceMonitorConfig,
+    runtime: Option<&tokio::runtime::Handle>,
+    report: impl Fn(MonitorConfigError) -> Result<(), E>,
+) -> Result<Vec<sink::Sink>, E> {
+    let mut sinks = Vec::new();
+    if let Some(webhook) = &config.webhook {
+        match (webhook.endpoint(), runtime) {
+            (Ok(endpoint), Some(runtime)) => {
+                sinks.push(sink::webhook::start(runtime, webhook.clone(), endpoint));
+            }
+            (Ok(_), None) => {}
+            (Err(reason), _) => report(MonitorConfigError::Webhook { url: webhook.url.clone(), reason })?,
+        }
+    }
+    if let Some(log) = &config.alert_log {
+        match (log.check(), runtime) {
+            (Ok(()), Some(runtime)) => sinks.push(sink::alert_log::start(runtime, log.clone())),
+            (Ok(()), None) => {}
+            (Err(reason), _) => report(MonitorConfigError::AlertLog { path: log.path.clone(), reason })?,
+        }
+    }
+    Ok(sinks)
 }
 
 fn recommendations(alert: &Alert) -> impl Iterator<Item = OptimizationRecommendation> {
@@ -402,6 +497,25 @@ fn recommendations(alert: &Alert) -> impl Iterator<Item = OptimizationRecommenda
 /// Time since 1970; zero on a clock before that.
 fn wall() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+fn sample_alert(id: u64) -> Alert {
+    Alert {
+        id,
+        category: Category::Degradation,
+        severity: AlertSeverity::Warning,
+        metric: "p50_latency_us".to_owned(),
+        value: 150.0,
+        threshold: 125.0,
+        evidence: "usual is 100".to_owned(),
+        actions: vec!["look".to_owned()],
+        opened: Duration::from_secs(id),
+        updated: Duration::from_secs(id),
+        closed: None,
+        reopened: 0,
+        silenced: false,
+    }
 }
 
 impl std::fmt::Debug for AdvancedPerformanceMonitor {

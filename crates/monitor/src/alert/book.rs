@@ -43,7 +43,8 @@ pub struct Silence {
     pub metric: String,
     /// One category, or `None` for all.
     pub category: Option<Category>,
-    /// When it ends, in time since 1970.
+    /// When it ends, in time since 1970. Serialises as seconds.
+    #[serde(with = "super::seconds")]
     pub until: Duration,
 }
 
@@ -119,7 +120,7 @@ impl AlertBook {
         if let Some(open) = self.open.get_mut(&key) {
             open.absent = 0;
             let worse = finding.severity > open.alert.severity;
-            renew(&mut open.alert, &finding);
+            renew(&mut open.alert, now, &finding);
             return worse.then(|| Change::Worsened(open.alert.clone()));
         }
         let alert = self.reopen(now, &finding).unwrap_or_else(|| self.make(now, &finding));
@@ -138,7 +139,7 @@ impl AlertBook {
         alert.closed = None;
         alert.reopened = alert.reopened.saturating_add(1);
         alert.silenced = self.is_silent(finding);
-        renew(&mut alert, finding);
+        renew(&mut alert, now, finding);
         Some(alert)
     }
 
@@ -154,6 +155,7 @@ impl AlertBook {
             evidence: finding.evidence.clone(),
             actions: finding.actions.iter().map(|action| (*action).to_owned()).collect(),
             opened: now,
+            updated: now,
             closed: None,
             reopened: 0,
             silenced: self.is_silent(finding),
@@ -214,7 +216,8 @@ impl AlertBook {
     }
 }
 
-fn renew(alert: &mut Alert, finding: &Finding) {
+fn renew(alert: &mut Alert, now: Duration, finding: &Finding) {
+    alert.updated = now;
     alert.severity = alert.severity.max(finding.severity);
     alert.value = finding.value;
     alert.threshold = finding.threshold;

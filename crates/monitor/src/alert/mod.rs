@@ -1,8 +1,11 @@
 //! Alerts: what is wrong, since when, on what evidence, and what to do. [`AlertBook`] opens and closes them.
 
 mod book;
+mod post;
+mod rfc3339;
 
 pub use book::{AlertBook, Change, Silence};
+pub use post::{Posted, alert_line, alertmanager_body};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -93,12 +96,51 @@ pub struct Alert {
     pub evidence: String,
     /// What to do, each naming a parameter or a cause.
     pub actions: Vec<String>,
-    /// When it opened, in time since 1970.
+    /// When it opened, in time since 1970. Times serialise as seconds.
+    #[serde(with = "seconds")]
     pub opened: Duration,
+    /// When it was last seen, in time since 1970.
+    #[serde(with = "seconds")]
+    pub updated: Duration,
     /// When it closed; `None` while it is open.
+    #[serde(with = "seconds_or_none")]
     pub closed: Option<Duration>,
     /// How often it opened again shortly after closing.
     pub reopened: u32,
     /// Whether it is silenced: it is kept but not delivered.
     pub silenced: bool,
+}
+
+/// Times as a number of seconds: what other programs expect, and exact to the microsecond for times of these centuries.
+pub(crate) mod seconds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::time::Duration;
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        time.as_secs_f64().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
+}
+
+mod seconds_or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        seconds.map(Duration::try_from_secs_f64).transpose().map_err(serde::de::Error::custom)
+    }
 }

@@ -76,7 +76,9 @@ pub async fn init_runtime_with_advanced_config(
     };
     let monitor = config
         .enable_performance_monitoring
-        .then(|| AdvancedPerformanceMonitor::new(config.effective_monitoring()));
+        .then(|| AdvancedPerformanceMonitor::try_new(config.effective_monitoring()))
+        .transpose()
+        .map_err(|error| RuntimeError::InitializationFailed(error.to_string()))?;
     let base = init_runtime_with_config(RuntimeConfig {
         recorder: monitor.as_ref().map(AdvancedPerformanceMonitor::recorder),
         gather: config.enable_adaptive_batching,

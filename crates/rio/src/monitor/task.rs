@@ -1,5 +1,6 @@
 //! The monitor's task, and what it shares with those who ask.
 
+use super::sink::Sink;
 use super::{Collector, CollectorConfig, Reading, Recorder, SystemSample, wall};
 use crate::runtime::WeakRuntime;
 use parking_lot::Mutex;
@@ -9,8 +10,8 @@ use rustfs_rio_monitor::{
     Change, Components, EngineCounters, Entry, Gauges, HistoryFile, HistoryFileError, PoolCounters, Tier,
 };
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -33,6 +34,8 @@ pub(super) type Source = Box<dyn Fn(&mut Components) + Send + Sync>;
 pub(super) struct Shared {
     collector: Mutex<Collector>,
     calls: Mutex<Vec<Arc<Call>>>,
+    /// Set once, before anything is told.
+    sinks: OnceLock<Vec<Sink>>,
     runtime: Mutex<Option<WeakRuntime>>,
     sources: Mutex<Vec<Arc<Source>>>,
     connections: AtomicU64,
@@ -47,6 +50,7 @@ impl Shared {
         Self {
             collector: Mutex::new(Collector::new(config, recorder, reading)),
             calls: Mutex::new(Vec::new()),
+            sinks: OnceLock::new(),
             runtime: Mutex::new(None),
             sources: Mutex::new(Vec::new()),
             connections: AtomicU64::new(0),
@@ -75,6 +79,14 @@ impl Shared {
         } else {
             tracing::warn!(max = CALLS_MAX, "one more callback for alerts was not taken");
         }
+    }
+
+    pub(super) fn set_sinks(&self, sinks: Vec<Sink>) {
+        let _ = self.sinks.set(sinks);
+    }
+
+    pub(super) fn sinks(&self) -> &[Sink] {
+        self.sinks.get().map_or(&[], Vec::as_slice)
     }
 
     /// `false` at the bound.
@@ -111,6 +123,7 @@ impl Shared {
             monotonic: self.started.elapsed(),
             gauges,
             components,
+            deliveries: self.sinks().iter().map(|sink| sink.stats().into()).collect(),
             system: if self.profiles { SystemSample::read() } else { SystemSample::default() },
         }
     }
@@ -133,6 +146,7 @@ impl Shared {
         for change in changes {
             trace(change);
             calls.iter().for_each(|call| call(change));
+            self.sinks().iter().for_each(|sink| sink.push(change));
         }
     }
 }
@@ -172,25 +186,23 @@ fn trace(change: &Change) {
     }
 }
 
-/// The running task. Dropping it ends the task at its next await.
+/// A running task. Dropping it ends the task at its next await.
 pub(super) struct Task {
     end: Option<oneshot::Sender<()>>,
     handle: JoinHandle<()>,
 }
 
 impl Task {
-    pub(super) fn start(
-        runtime: &Handle,
-        shared: &Arc<Shared>,
-        interval: Duration,
-        file: Option<PathBuf>,
-    ) -> Self {
+    /// Starts what `make` makes; it ends when what it is given resolves.
+    pub(super) fn start<F>(runtime: &Handle, make: impl FnOnce(oneshot::Receiver<()>) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (end, ended) = oneshot::channel();
-        let handle = runtime.spawn(run(Arc::clone(shared), interval, file, ended));
-        Self { end: Some(end), handle }
+        Self { end: Some(end), handle: runtime.spawn(make(ended)) }
     }
 
-    /// Asks the task to end after a last collection, and waits for it.
+    /// Asks the task to end after a last round, and waits for it.
     pub(super) async fn end(mut self) {
         if let Some(end) = self.end.take() {
             let _ = end.send(());
@@ -205,7 +217,8 @@ impl Drop for Task {
     }
 }
 
-async fn run(
+/// Collects in intervals.
+pub(super) async fn run(
     shared: Arc<Shared>,
     interval: Duration,
     path: Option<PathBuf>,
