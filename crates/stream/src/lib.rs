@@ -4,6 +4,7 @@
 //!
 //! * `key`: [`DataKey`], a secret that is wiped and never shown.
 //! * [`checksum`]: one or several checksums in one pass, and the types that object metadata and S3 headers use.
+//! * [`codec`]: block compression behind one type, dictionaries, and policies that choose per block.
 //! * [`dare`]: authenticated encryption in packages of 64 KiB (DARE 2.0).
 //! * [`s2`]: compression in blocks with checksums (S2 and Snappy streams).
 //! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checksum;
+pub mod codec;
 pub mod dare;
 pub mod error;
 mod key;
