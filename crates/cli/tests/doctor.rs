@@ -116,13 +116,13 @@ fn settings_come_with_their_origin() {
     let report = object(&output);
     let settings = report["config"].as_array().unwrap();
     let setting = |name: &str| settings.iter().find(|setting| setting["name"] == name).unwrap();
-    let operations = setting("max_concurrent_file_ops");
+    let operations = setting("runtime.max_concurrent_file_ops");
     assert_eq!(operations["value"], "77");
     assert_eq!(operations["origin"], "environment variable RUSTFS_MAX_CONCURRENT_FILE_OPS");
     assert_eq!(operations["allowed"], "1 to 65536");
-    assert_eq!(setting("buffer_size")["origin"], "built-in default");
+    assert_eq!(setting("runtime.buffer_size")["origin"], "built-in default");
     let text = text(&doctor(directory.path(), &["--config"], &environment));
-    let row = line(&text, "max_concurrent_file_ops");
+    let row = line(&text, "runtime.max_concurrent_file_ops");
     assert!(row.contains("77") && row.contains("RUSTFS_MAX_CONCURRENT_FILE_OPS"), "{row}");
     assert!(line(&text, "operations in flight").contains("77 at most"), "{text}");
 }

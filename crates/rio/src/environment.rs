@@ -1,11 +1,29 @@
-//! Environment variables. Values are parsed here, once, into types; a bad value is an error, never a silent default.
+//! Environment variables, by the names of the contract. Values are parsed once, into types; a bad value is an error, never a
+//! silent default.
 
+use crate::config::AdvancedRioConfig;
 use crate::runtime::RuntimeType;
 
+pub(crate) const ENABLE_ADVANCED_BUFFERS: &str = "RUSTFS_ENABLE_ADVANCED_BUFFERS";
+pub(crate) const ENABLE_ML_OPTIMIZATION: &str = "RUSTFS_ENABLE_ML_OPTIMIZATION";
+pub(crate) const ENABLE_REALTIME_MONITORING: &str = "RUSTFS_ENABLE_REALTIME_MONITORING";
+pub(crate) const AUTO_TUNE_PARAMETERS: &str = "RUSTFS_AUTO_TUNE_PARAMETERS";
+pub(crate) const BUFFER_POOL_STRATEGY: &str = "RUSTFS_BUFFER_POOL_STRATEGY";
+pub(crate) const MAX_BUFFER_POOL_SIZE: &str = "RUSTFS_MAX_BUFFER_POOL_SIZE";
+pub(crate) const LEARNING_RATE: &str = "RUSTFS_LEARNING_RATE";
+pub(crate) const PATTERN_ANALYSIS_INTERVAL: &str = "RUSTFS_PATTERN_ANALYSIS_INTERVAL";
+pub(crate) const METRICS_COLLECTION_INTERVAL: &str = "RUSTFS_METRICS_COLLECTION_INTERVAL";
+pub(crate) const PERFORMANCE_ALERT_THRESHOLD: &str = "RUSTFS_PERFORMANCE_ALERT_THRESHOLD";
+pub(crate) const OPTIMIZATION_AGGRESSIVENESS: &str = "RUSTFS_OPTIMIZATION_AGGRESSIVENESS";
+pub(crate) const TARGET_LATENCY_US: &str = "RUSTFS_TARGET_LATENCY_US";
+pub(crate) const TARGET_THROUGHPUT_BPS: &str = "RUSTFS_TARGET_THROUGHPUT_BPS";
+pub(crate) const TARGET_IOPS: &str = "RUSTFS_TARGET_IOPS";
 pub(crate) const ENABLE_IO_URING: &str = "RUSTFS_ENABLE_IO_URING";
 pub(crate) const FORCE_RUNTIME: &str = "RUSTFS_FORCE_RUNTIME";
 pub(crate) const MAX_CONCURRENT_FILE_OPS: &str = "RUSTFS_MAX_CONCURRENT_FILE_OPS";
 pub(crate) const IO_ENGINE_CONCURRENCY: &str = "RUSTFS_IO_ENGINE_CONCURRENCY";
+/// Names the configuration file.
+pub(crate) const CONFIG_FILE: &str = "RUSTFS_RIO_CONFIG";
 
 /// An environment variable with a value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,132 +37,93 @@ pub struct EnvironmentError {
     pub allowed: &'static str,
 }
 
-/// What the environment says about the engine. `None` where a variable is not set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Environment {
-    pub(crate) enable_io_uring: Option<bool>,
-    pub(crate) force_runtime: Option<RuntimeType>,
-    pub(crate) max_concurrent_file_ops: Option<usize>,
-    pub(crate) io_engine_concurrency: Option<usize>,
+/// A variable that sets something.
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) allowed: &'static str,
+    /// What it does; `None`: it sets the settings that name it, as they take it.
+    pub(crate) set: Option<fn(&mut AdvancedRioConfig, &str) -> bool>,
 }
 
-/// The environment with its mistakes.
-#[derive(Debug, Default)]
-pub(crate) struct Survey {
-    /// What the good values say; a bad one counts as not set.
-    pub(crate) environment: Environment,
-    /// Variables with good values.
-    pub(crate) good: Vec<&'static str>,
-    /// Variables with bad values.
-    pub(crate) bad: Vec<EnvironmentError>,
+const fn plain(name: &'static str, allowed: &'static str) -> Variable {
+    Variable { name, allowed, set: None }
 }
 
-impl Survey {
-    /// Reads the process's environment.
-    pub(crate) fn read() -> Self {
-        Self::from_lookup(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
-    }
+const SWITCH: &str = "true, false, 1, 0, on, off";
+const COUNT: &str = "a whole number from 1 to 65536";
+const SECONDS: &str = "a number of seconds above 0";
+const TARGET: &str = "a number above 0";
 
-    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let mut survey = Self::default();
-        survey.environment = Environment {
-            enable_io_uring: survey.take(ENABLE_IO_URING, &lookup, switch),
-            force_runtime: survey.take(FORCE_RUNTIME, &lookup, runtime_type),
-            max_concurrent_file_ops: survey.take(MAX_CONCURRENT_FILE_OPS, &lookup, count),
-            io_engine_concurrency: survey.take(IO_ENGINE_CONCURRENCY, &lookup, count),
-        };
-        survey
-    }
+/// All of them, the stronger of two that set the same later.
+pub(crate) static VARIABLES: [Variable; 18] = [
+    plain(ENABLE_ADVANCED_BUFFERS, SWITCH),
+    plain(ENABLE_ML_OPTIMIZATION, SWITCH),
+    plain(ENABLE_REALTIME_MONITORING, SWITCH),
+    plain(AUTO_TUNE_PARAMETERS, SWITCH),
+    plain(BUFFER_POOL_STRATEGY, "fixed, adaptive, adaptive_numa"),
+    plain(MAX_BUFFER_POOL_SIZE, "a whole number of buffers from 512 to 8192"),
+    plain(LEARNING_RATE, "a number above 0 and at most 1"),
+    plain(PATTERN_ANALYSIS_INTERVAL, SECONDS),
+    plain(METRICS_COLLECTION_INTERVAL, SECONDS),
+    plain(PERFORMANCE_ALERT_THRESHOLD, "a number from 0 to 1"),
+    plain(OPTIMIZATION_AGGRESSIVENESS, "low, medium, high"),
+    plain(TARGET_LATENCY_US, TARGET),
+    plain(TARGET_THROUGHPUT_BPS, TARGET),
+    plain(TARGET_IOPS, TARGET),
+    Variable { name: ENABLE_IO_URING, allowed: SWITCH, set: Some(enable_io_uring) },
+    Variable { name: FORCE_RUNTIME, allowed: "tokio, monoio, io_uring", set: Some(force_runtime) },
+    plain(MAX_CONCURRENT_FILE_OPS, COUNT),
+    plain(IO_ENGINE_CONCURRENCY, COUNT),
+];
 
-    fn into_result(self) -> Result<Environment, EnvironmentError> {
-        self.bad.into_iter().next().map_or(Ok(self.environment), Err)
-    }
-
-    fn take<T>(
-        &mut self,
-        variable: &'static str,
-        lookup: impl Fn(&str) -> Option<String>,
-        parse: impl Fn(Setting) -> Result<T, EnvironmentError>,
-    ) -> Option<T> {
-        match parse((variable, lookup(variable)?)) {
-            Ok(value) => {
-                self.good.push(variable);
-                Some(value)
-            }
-            Err(error) => {
-                self.bad.push(error);
-                None
-            }
-        }
-    }
+fn enable_io_uring(config: &mut AdvancedRioConfig, text: &str) -> bool {
+    let Some(is_on) = crate::config::switch(text) else { return false };
+    let wanted = if is_on { RuntimeType::default_of_platform() } else { RuntimeType::Tokio };
+    config.runtime_config.runtime_type = wanted;
+    true
 }
 
-impl Environment {
-    /// Reads the process's environment, all of whose values must be good.
-    pub(crate) fn read() -> Result<Self, EnvironmentError> {
-        Survey::read().into_result()
-    }
-}
-
-type Setting = (&'static str, String);
-
-fn switch((variable, value): Setting) -> Result<bool, EnvironmentError> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "on" => Ok(true),
-        "false" | "0" | "off" => Ok(false),
-        _ => Err(EnvironmentError { variable, value, allowed: "true, false, 1, 0, on, off" }),
-    }
-}
-
-fn runtime_type((variable, value): Setting) -> Result<RuntimeType, EnvironmentError> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "tokio" => Ok(RuntimeType::Tokio),
-        "monoio" | "io_uring" => Ok(RuntimeType::IoUring),
-        _ => Err(EnvironmentError { variable, value, allowed: "tokio, monoio, io_uring" }),
-    }
-}
-
-fn count((variable, value): Setting) -> Result<usize, EnvironmentError> {
-    match value.trim().parse() {
-        Ok(count @ 1..=65536) => Ok(count),
-        _ => Err(EnvironmentError { variable, value, allowed: "a whole number from 1 to 65536" }),
-    }
+fn force_runtime(config: &mut AdvancedRioConfig, text: &str) -> bool {
+    let Some(forced) = RuntimeType::from_name(text) else { return false };
+    config.runtime_config.runtime_type = forced;
+    config.runtime_config.require_io_uring = forced == RuntimeType::IoUring;
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{ConfigError, Layers};
 
-    fn read(name: &'static str, value: &'static str) -> Result<Environment, EnvironmentError> {
-        Survey::from_lookup(|asked| (asked == name).then(|| value.to_owned())).into_result()
+    fn read(name: &'static str, value: &'static str) -> Result<AdvancedRioConfig, ConfigError> {
+        Layers::from_lookup(None, |asked| (asked == name).then(|| value.to_owned())).into_result()
     }
 
     #[test]
     fn values_are_typed() {
-        assert_eq!(read("RUSTFS_ENABLE_IO_URING", "off").unwrap().enable_io_uring, Some(false));
-        assert_eq!(read("RUSTFS_ENABLE_IO_URING", "1").unwrap().enable_io_uring, Some(true));
-        let forced = |value| read("RUSTFS_FORCE_RUNTIME", value).unwrap().force_runtime;
-        assert_eq!(forced("MONOIO"), Some(RuntimeType::IoUring));
-        assert_eq!(forced("tokio"), Some(RuntimeType::Tokio));
-        let count = read("RUSTFS_MAX_CONCURRENT_FILE_OPS", "7").unwrap().max_concurrent_file_ops;
-        assert_eq!(count, Some(7));
-        assert_eq!(read("OTHER", "x").unwrap(), Environment::default());
+        let runtime = |name, value| read(name, value).unwrap().runtime_config.runtime_type;
+        assert_eq!(runtime("RUSTFS_ENABLE_IO_URING", "off"), RuntimeType::Tokio);
+        assert_eq!(runtime("RUSTFS_FORCE_RUNTIME", "MONOIO"), RuntimeType::IoUring);
+        assert_eq!(runtime("RUSTFS_FORCE_RUNTIME", "tokio"), RuntimeType::Tokio);
+        let forced = read("RUSTFS_FORCE_RUNTIME", "io_uring").unwrap();
+        assert!(forced.runtime_config.require_io_uring);
+        let count = read("RUSTFS_MAX_CONCURRENT_FILE_OPS", "7").unwrap();
+        assert_eq!(count.runtime_config.max_concurrent_file_ops, 7);
+        assert!(!read("RUSTFS_AUTO_TUNE_PARAMETERS", "0").unwrap().enable_auto_tuning);
+        assert_eq!(read("RUSTFS_MAX_BUFFER_POOL_SIZE", "8192").unwrap().max_buffer_pool_size, Some(8192));
     }
 
     #[test]
     fn a_bad_value_leaves_the_good_ones_in_force() {
-        let survey = Survey::from_lookup(|name| match name {
+        let layers = Layers::from_lookup(None, |name| match name {
             ENABLE_IO_URING => Some("perhaps".to_owned()),
             MAX_CONCURRENT_FILE_OPS => Some("7".to_owned()),
             _ => None,
         });
-        assert_eq!(
-            survey.environment,
-            Environment { max_concurrent_file_ops: Some(7), ..Environment::default() }
-        );
-        assert_eq!(survey.good, [MAX_CONCURRENT_FILE_OPS]);
-        assert_eq!(survey.bad.iter().map(|bad| bad.variable).collect::<Vec<_>>(), [ENABLE_IO_URING]);
-        assert_eq!(survey.into_result().unwrap_err().variable, ENABLE_IO_URING);
+        assert_eq!(layers.config.runtime_config.max_concurrent_file_ops, 7);
+        assert_eq!(layers.from_environment, [MAX_CONCURRENT_FILE_OPS]);
+        let error = layers.into_result().unwrap_err();
+        assert!(matches!(error, ConfigError::Environment(bad) if bad.variable == ENABLE_IO_URING));
     }
 
     #[test]
@@ -156,11 +135,28 @@ mod tests {
             ("RUSTFS_MAX_CONCURRENT_FILE_OPS", "-1"),
             ("RUSTFS_IO_ENGINE_CONCURRENCY", "65537"),
             ("RUSTFS_IO_ENGINE_CONCURRENCY", ""),
+            ("RUSTFS_ENABLE_ADVANCED_BUFFERS", "maybe"),
+            ("RUSTFS_ENABLE_ML_OPTIMIZATION", ""),
+            ("RUSTFS_ENABLE_REALTIME_MONITORING", "2"),
+            ("RUSTFS_AUTO_TUNE_PARAMETERS", "no"),
+            ("RUSTFS_BUFFER_POOL_STRATEGY", "best"),
+            ("RUSTFS_MAX_BUFFER_POOL_SIZE", "511"),
+            ("RUSTFS_LEARNING_RATE", "0"),
+            ("RUSTFS_LEARNING_RATE", "NaN"),
+            ("RUSTFS_PATTERN_ANALYSIS_INTERVAL", "-1"),
+            ("RUSTFS_METRICS_COLLECTION_INTERVAL", "0"),
+            ("RUSTFS_PERFORMANCE_ALERT_THRESHOLD", "1.01"),
+            ("RUSTFS_OPTIMIZATION_AGGRESSIVENESS", "insane"),
+            ("RUSTFS_TARGET_LATENCY_US", "0"),
+            ("RUSTFS_TARGET_THROUGHPUT_BPS", "fast"),
+            ("RUSTFS_TARGET_IOPS", "inf"),
         ];
         for (name, value) in cases {
             let message = read(name, value).unwrap_err().to_string();
             assert!(message.contains(name) && message.contains(&format!("{value:?}")), "{message}");
             assert!(message.contains("allowed"), "{message}");
         }
+        let tested: std::collections::HashSet<_> = cases.iter().map(|(name, _)| *name).collect();
+        assert_eq!(tested.len(), VARIABLES.len(), "every variable is tried");
     }
 }

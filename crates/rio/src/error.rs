@@ -64,3 +64,9 @@ impl From<rustfs_rio_engine::EngineError> for RuntimeError {
         }
     }
 }
+
+impl From<crate::config::ConfigError> for RuntimeError {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::InitializationFailed(error.to_string())
+    }
+}

@@ -55,7 +55,8 @@ pub mod wal;
 pub use access_ring::{AccessRing, RecordedAccess, RecordedFile};
 pub use buffers::{AdvancedBufferPool, BufferPoolStats, MemoryStrategy};
 pub use config::{
-    AdaptationSpeed, AdvancedRioConfig, BufferPoolStrategy, OptimizationLevel, PredictiveOptimizerConfig,
+    AdaptationSpeed, AdvancedRioConfig, AdvancedRioConfigBuilder, BufferPoolStrategy, ConfigError,
+    OptimizationLevel, PredictiveOptimizerConfig,
 };
 pub use disk::{AsyncFile, DiskFile};
 pub use enhanced::{EnhancedRioRuntime, RioRecommendation, init_runtime_with_advanced_config};

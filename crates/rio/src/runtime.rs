@@ -3,7 +3,7 @@
 use crate::OptimizedBuffer;
 use crate::access_ring::AccessRing;
 use crate::buffers::{Caretaker, HEADROOM};
-use crate::environment::{Environment, Survey};
+use crate::config::{AdvancedRioConfig, Layers};
 use crate::error::RuntimeError;
 use crate::live::LiveParameters;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, PoolStats, memory_limit};
@@ -29,13 +29,40 @@ pub enum RuntimeType {
 impl RuntimeType {
     /// The existing API's name for [`RuntimeType::IoUring`].
     pub const Monoio: RuntimeType = RuntimeType::IoUring;
+
+    /// What is used where nobody asks for anything.
+    pub(crate) fn default_of_platform() -> Self {
+        if cfg!(target_os = "linux") { Self::IoUring } else { Self::Tokio }
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tokio => "tokio",
+            Self::IoUring => "io_uring",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "tokio" => Some(Self::Tokio),
+            "monoio" | "io_uring" => Some(Self::IoUring),
+            _ => None,
+        }
+    }
 }
 
 /// Large reads that may hold buffers without a ring.
 const TURNS_MIN: usize = 64;
 
 /// Smallest bound on the memory of buffers: one large object in pieces.
-const BUFFER_MEMORY_MIN: u64 = 1 << 20;
+pub(crate) const BUFFER_MEMORY_MIN: u64 = 1 << 20;
+
+/// Bounds on the default of [`RuntimeConfig::buffer_memory`]. With 384 MiB in flight a device that takes 10 ms per read delivers 38 GB/s;
+/// more only costs memory (decision 0055).
+const BUFFER_MEMORY_LEAST: u64 = 64 << 20;
+const BUFFER_MEMORY_MOST: u64 = 384 << 20;
 
 /// Settings of a runtime. Environment variables take effect in [`Default`] and [`RuntimeConfig::from_env`]; what code sets
 /// afterwards wins.
@@ -55,8 +82,8 @@ pub struct RuntimeConfig {
     /// Size of the buffer behind `AsyncRead` and `AsyncWrite`, in bytes, 4096 to 16 MiB. Default 64 KiB.
     pub buffer_size: usize,
     /// Bound on the memory of the buffers that [`get_optimized_buffer`](RuntimeHandle::get_optimized_buffer) and
-    /// [`read_range`](crate::DiskFile::read_range) hand out, in use and idle together, in bytes, at least 1 MiB. Default: a quarter
-    /// of the memory of the machine or of the control group.
+    /// [`read_range`](crate::DiskFile::read_range) hand out, in use and idle together, in bytes, at least 1 MiB. Default: a sixteenth
+    /// of the memory of the machine or of the control group, 64 to 384 MiB.
     pub buffer_memory: u64,
     /// Whether to remember where each buffer was taken, for [`ShutdownReport::buffers`]. Costs tens of microseconds per buffer.
     /// Default off.
@@ -88,27 +115,19 @@ pub struct RuntimeConfig {
 }
 
 impl RuntimeConfig {
-    /// Defaults, changed by the environment.
+    /// Defaults, changed by the file that `RUSTFS_RIO_CONFIG` names and by the environment.
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::InitializationFailed`] naming the variable, its value and what is allowed.
+    /// [`RuntimeError::InitializationFailed`] naming the variable or key, its value and what is allowed.
     pub fn from_env() -> Result<Self, RuntimeError> {
-        let environment =
-            Environment::read().map_err(|error| RuntimeError::InitializationFailed(error.to_string()))?;
-        Ok(Self::from_environment(&environment))
+        Ok(AdvancedRioConfig::from_env()?.runtime_config)
     }
 
-    pub(crate) fn from_environment(environment: &Environment) -> Self {
-        let forced = environment.force_runtime;
-        let allowed = environment.enable_io_uring.unwrap_or(true);
-        let runtime_type = match forced {
-            Some(forced) => forced,
-            None if allowed && cfg!(target_os = "linux") => RuntimeType::IoUring,
-            None => RuntimeType::Tokio,
-        };
+    /// What nobody changed.
+    pub(crate) fn built_in() -> Self {
         Self {
-            runtime_type,
+            runtime_type: RuntimeType::default_of_platform(),
             worker_threads: None,
             max_blocking_threads: None,
             thread_local: true,
@@ -119,12 +138,12 @@ impl RuntimeConfig {
             wipe_buffers: false,
             high_priority: false,
             backend: Backend::Auto,
-            max_concurrent_file_ops: environment.max_concurrent_file_ops.unwrap_or(1024),
-            io_engine_concurrency: environment.io_engine_concurrency.unwrap_or(2048),
+            max_concurrent_file_ops: 1024,
+            io_engine_concurrency: 2048,
             queue_depth: 128,
             sqpoll_idle: None,
             iopoll: false,
-            require_io_uring: forced == Some(RuntimeType::IoUring),
+            require_io_uring: false,
             gather: true,
             recorder: None,
         }
@@ -193,15 +212,16 @@ fn shut_down() -> io::Error {
     Refusal::ShutDown.into()
 }
 
-fn default_buffer_memory() -> u64 {
-    memory_limit().map_or(0, |bytes| bytes / 4).max(64 * BUFFER_MEMORY_MIN)
+/// A sixteenth of the memory of the machine or of the control group, between the two bounds.
+pub(crate) fn default_buffer_memory() -> u64 {
+    memory_limit().map_or(0, |bytes| bytes / 16).clamp(BUFFER_MEMORY_LEAST, BUFFER_MEMORY_MOST)
 }
 
 impl Default for RuntimeConfig {
     /// As [`from_env`](RuntimeConfig::from_env); a bad variable counts as not set here and is reported by [`init_runtime`] and
     /// [`init_runtime_with_config`].
     fn default() -> Self {
-        Self::from_environment(&Survey::read().environment)
+        Layers::read(None).config.runtime_config
     }
 }
 
@@ -279,10 +299,7 @@ impl RuntimeHandle {
     /// Never: without io_uring and with default settings nothing can be refused.
     #[must_use]
     pub fn new_tokio() -> Self {
-        let config = RuntimeConfig {
-            runtime_type: RuntimeType::Tokio,
-            ..RuntimeConfig::from_environment(&Environment::default())
-        };
+        let config = RuntimeConfig { runtime_type: RuntimeType::Tokio, ..RuntimeConfig::built_in() };
         Self::new(config).unwrap_or_else(|error| unreachable!("default settings were refused: {error}"))
     }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use rustfs_rio::{RuntimeConfig, RuntimeError, RuntimeHandle};
+use rustfs_rio::{AdvancedRioConfig, RuntimeError, RuntimeHandle};
 
 use finding::{Finding, Rating, Section};
 
@@ -96,8 +96,10 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn examine(args: &DoctorArgs) -> Report {
-    let config = RuntimeConfig::default();
-    let values = config.describe();
+    let whole = AdvancedRioConfig::default();
+    let values = whole.describe();
+    let mistakes = AdvancedRioConfig::problems();
+    let config = whole.runtime_config;
     let kernel = machine::Kernel::look();
     let offered = ring::offered(&config).await;
     let started = RuntimeHandle::new(config.clone());
@@ -110,7 +112,7 @@ async fn examine(args: &DoctorArgs) -> Report {
     let handle = started.as_ref().map_or_else(|_| RuntimeHandle::new_tokio(), Clone::clone);
     let (place, findings) = directory::look(&args.dir, &handle).await;
     sections.push(Section::new("directory", findings));
-    let settings = settings(&values, &started);
+    let settings = settings(&values, &mistakes, &started);
     let starts = settings.iter().all(|finding| !finding.stops);
     sections.push(Section::new("settings", settings));
     let plan = if starts { plan::uses(&handle, &offered, &values, place.as_ref()) } else { Vec::new() };
@@ -121,25 +123,21 @@ async fn examine(args: &DoctorArgs) -> Report {
 /// What is wrong with the settings.
 fn settings(
     values: &[rustfs_rio::ConfigValue],
+    mistakes: &[rustfs_rio::ConfigError],
     started: &Result<RuntimeHandle, RuntimeError>,
 ) -> Vec<Finding> {
-    let mut problems: Vec<_> = values.iter().flat_map(|value| &value.problems).collect();
-    problems.sort_by_key(|problem| problem.variable);
-    problems.dedup();
-    let mut findings: Vec<Finding> = problems
-        .iter()
-        .map(|problem| {
-            let remedy = format!("Rio does not start with it; set it to one of: {}", problem.allowed);
-            Finding::problem(problem.variable, format!("bad value {:?}", problem.value), remedy).stopping()
-        })
-        .collect();
+    let problem = |mistake: &rustfs_rio::ConfigError| {
+        let remedy = format!("Rio does not start with it; use: {}", mistake.allowed());
+        Finding::problem(mistake.subject(), mistake.to_string(), remedy).stopping()
+    };
+    let mut findings: Vec<Finding> = mistakes.iter().map(problem).collect();
     match started {
         Ok(_) if findings.is_empty() => {
             let defaults = values.iter().filter(|value| value.origin == rustfs_rio::Origin::Default).count();
             let text = match values.len() - defaults {
                 0 => "all are built-in defaults".to_owned(),
                 others => format!(
-                    "{defaults} built-in defaults, {others} from the environment; --config lists them"
+                    "{defaults} built-in defaults, {others} from file or environment; --config lists them"
                 ),
             };
             findings.push(Finding::ok("values", text));

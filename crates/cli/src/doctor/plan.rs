@@ -67,7 +67,7 @@ fn runtime(handle: &RuntimeHandle, offered: &Offered, values: &[ConfigValue]) ->
     if handle.config().runtime_type == RuntimeType::IoUring || offered.is_err() {
         return "blocking threads, because io_uring is refused".to_owned();
     }
-    let setting = values.iter().find(|value| value.name == "runtime_type");
+    let setting = values.iter().find(|value| value.name == "runtime.runtime_type");
     match setting.map(|value| value.origin) {
         Some(Origin::Environment(variable)) => {
             format!("blocking threads, because {variable} switches io_uring off")

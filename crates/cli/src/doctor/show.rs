@@ -111,7 +111,7 @@ fn config_value(value: &ConfigValue) -> Value {
         "variables": value.variables,
         "allowed": value.allowed,
         "problems": value.problems.iter().map(|problem| {
-            json!({ "variable": problem.variable, "value": problem.value, "allowed": problem.allowed })
+            json!({ "subject": problem.subject(), "problem": problem.to_string(), "allowed": problem.allowed() })
         }).collect::<Vec<_>>(),
     })
 }

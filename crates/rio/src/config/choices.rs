@@ -2,9 +2,6 @@
 
 use crate::buffers::MemoryStrategy;
 
-/// Size of a buffer where a fixed size is asked for without naming one, in bytes.
-const FIXED_SIZE: usize = 64 << 10;
-
 /// How long the optimizer looks before it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AdaptationSpeed {
@@ -18,6 +15,20 @@ pub enum AdaptationSpeed {
 }
 
 impl AdaptationSpeed {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Medium => "medium",
+            Self::Fast => "fast",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        named([Self::Slow, Self::Medium, Self::Fast], Self::name, name)
+    }
+
     /// Times of the configured decision period.
     #[must_use]
     pub fn factor(self) -> f64 {
@@ -41,6 +52,26 @@ pub enum OptimizationLevel {
     High,
 }
 
+impl OptimizationLevel {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        named([Self::Low, Self::Medium, Self::High], Self::name, name)
+    }
+}
+
+fn named<T: Copy, const N: usize>(all: [T; N], name_of: fn(T) -> &'static str, name: &str) -> Option<T> {
+    all.into_iter().find(|choice| name_of(*choice).eq_ignore_ascii_case(name.trim()))
+}
+
 /// The form of a pool of buffers, without its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BufferPoolStrategy {
@@ -56,6 +87,21 @@ pub enum BufferPoolStrategy {
 }
 
 impl BufferPoolStrategy {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AsConfigured => "as_configured",
+            Self::Fixed => "fixed",
+            Self::Adaptive => "adaptive",
+            Self::AdaptiveNuma => "adaptive_numa",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        named([Self::AsConfigured, Self::Fixed, Self::Adaptive, Self::AdaptiveNuma], Self::name, name)
+    }
+
     /// The strategy with the numbers of `given` in this form, as far as both have them.
     pub(super) fn apply(
         self,
@@ -63,8 +109,8 @@ impl BufferPoolStrategy {
         numa_aware: bool,
         buffers: Option<usize>,
     ) -> MemoryStrategy {
-        let numbers = Numbers::of(given);
-        let max_buffers = buffers.unwrap_or(numbers.max_buffers);
+        let mut numbers = given.numbers();
+        numbers.max_buffers = buffers.unwrap_or(numbers.max_buffers);
         let form = match (self, given) {
             (Self::AsConfigured, MemoryStrategy::Fixed { .. }) => Self::Fixed,
             (Self::AsConfigured, MemoryStrategy::Adaptive { .. }) if numa_aware => Self::AdaptiveNuma,
@@ -72,63 +118,67 @@ impl BufferPoolStrategy {
             (Self::AsConfigured, MemoryStrategy::AdaptiveNuma { .. }) => Self::AdaptiveNuma,
             (form, _) => form,
         };
-        match form {
-            Self::Fixed => {
-                MemoryStrategy::Fixed { buffer_size: numbers.fixed.unwrap_or(FIXED_SIZE), max_buffers }
-            }
-            Self::AdaptiveNuma => MemoryStrategy::AdaptiveNuma {
-                initial_size: numbers.min_size,
-                max_buffers,
-                numa_node: numbers.numa_node,
-            },
-            Self::Adaptive | Self::AsConfigured => MemoryStrategy::Adaptive {
-                min_size: numbers.min_size,
-                max_size: numbers.max_size,
-                max_buffers,
-                growth_factor: numbers.growth_factor,
-            },
-        }
+        numbers.shape(form)
     }
 }
 
-struct Numbers {
-    fixed: Option<usize>,
-    min_size: usize,
-    max_size: usize,
+/// All numbers that a strategy can have; those that a form lacks have their usual value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) min_size: usize,
+    pub(super) max_size: usize,
     max_buffers: usize,
-    growth_factor: f64,
+    pub(super) growth_factor: f64,
     numa_node: Option<u32>,
 }
 
 impl Numbers {
-    fn of(strategy: &MemoryStrategy) -> Self {
-        let plain = Self {
-            fixed: None,
-            min_size: FIXED_SIZE,
+    fn shape(self, form: BufferPoolStrategy) -> MemoryStrategy {
+        let Self { min_size, max_size, max_buffers, growth_factor, numa_node } = self;
+        match form {
+            BufferPoolStrategy::Fixed => MemoryStrategy::Fixed { buffer_size: min_size, max_buffers },
+            BufferPoolStrategy::AdaptiveNuma => {
+                MemoryStrategy::AdaptiveNuma { initial_size: min_size, max_buffers, numa_node }
+            }
+            BufferPoolStrategy::Adaptive | BufferPoolStrategy::AsConfigured => {
+                MemoryStrategy::Adaptive { min_size, max_size, max_buffers, growth_factor }
+            }
+        }
+    }
+}
+
+impl MemoryStrategy {
+    pub(super) fn numbers(&self) -> Numbers {
+        let plain = Numbers {
+            min_size: 64 << 10,
             max_size: 1 << 20,
             max_buffers: 1024,
             growth_factor: crate::buffers::HEADROOM,
             numa_node: None,
         };
-        match *strategy {
-            MemoryStrategy::Fixed { buffer_size, max_buffers } => Self {
-                fixed: Some(buffer_size),
-                min_size: buffer_size,
-                max_size: buffer_size.max(plain.max_size),
-                max_buffers,
-                ..plain
-            },
-            MemoryStrategy::Adaptive { min_size, max_size, max_buffers, growth_factor } => {
-                Self { min_size, max_size, max_buffers, growth_factor, ..plain }
+        match *self {
+            Self::Fixed { buffer_size, max_buffers } => {
+                Numbers { min_size: buffer_size, max_size: buffer_size, max_buffers, ..plain }
             }
-            MemoryStrategy::AdaptiveNuma { initial_size, max_buffers, numa_node } => Self {
-                min_size: initial_size,
-                max_size: initial_size.max(plain.max_size),
-                max_buffers,
-                numa_node,
-                ..plain
-            },
+            Self::Adaptive { min_size, max_size, max_buffers, growth_factor } => {
+                Numbers { min_size, max_size, max_buffers, growth_factor, ..plain }
+            }
+            Self::AdaptiveNuma { initial_size, max_buffers, numa_node } => {
+                let max_size = initial_size.max(plain.max_size);
+                Numbers { min_size: initial_size, max_size, max_buffers, numa_node, ..plain }
+            }
         }
+    }
+
+    /// Changes numbers and keeps the form.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Numbers)) {
+        let mut numbers = self.numbers();
+        change(&mut numbers);
+        *self = numbers.shape(match self {
+            Self::Fixed { .. } => BufferPoolStrategy::Fixed,
+            Self::Adaptive { .. } => BufferPoolStrategy::Adaptive,
+            Self::AdaptiveNuma { .. } => BufferPoolStrategy::AdaptiveNuma,
+        });
     }
 }
 
@@ -148,7 +198,7 @@ mod tests {
         );
         assert_eq!(
             apply(BufferPoolStrategy::Fixed, true, Some(512)),
-            MemoryStrategy::Fixed { buffer_size: FIXED_SIZE, max_buffers: 512 }
+            MemoryStrategy::Fixed { buffer_size: 4096, max_buffers: 512 }
         );
         let near = MemoryStrategy::AdaptiveNuma { initial_size: 4096, max_buffers: 3, numa_node: Some(1) };
         assert_eq!(BufferPoolStrategy::AsConfigured.apply(&near, false, None), near);

@@ -2,19 +2,29 @@
 //!
 //! * this file: the fields and what they switch.
 //! * `choices`: the closed sets that some fields choose from. `predictive`: the optimizer's part.
+//! * `builder`: the same with one call per setting.
+//! * `settings`: every setting by name; `setting`: how one is written. `layers`: file and environment below code.
 
+mod builder;
 mod choices;
+mod layers;
 mod predictive;
+mod setting;
+pub(crate) mod settings;
 
+pub use builder::AdvancedRioConfigBuilder;
 pub use choices::{AdaptationSpeed, BufferPoolStrategy, OptimizationLevel};
+pub use layers::ConfigError;
 pub use predictive::PredictiveOptimizerConfig;
+
+pub(crate) use layers::Layers;
+pub(crate) use setting::{Setting, switch};
 
 use crate::buffers::MemoryStrategy;
 use crate::error::RuntimeError;
 use crate::monitor::{PerformanceMonitorConfig, Targets};
-use crate::origin::ConfigValue;
 use crate::runtime::RuntimeConfig;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Settings of an [`EnhancedRioRuntime`](crate::EnhancedRioRuntime).
 ///
@@ -77,7 +87,49 @@ pub struct AdvancedRioConfig {
 }
 
 impl Default for AdvancedRioConfig {
+    /// Built-in defaults, then the file that `RUSTFS_RIO_CONFIG` names, then the environment. What is wrong in either counts as not
+    /// said here, and is reported when a runtime is made.
     fn default() -> Self {
+        Layers::read(None).config
+    }
+}
+
+impl AdvancedRioConfig {
+    /// Built-in defaults, then this file, then the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: the file cannot be read, is not TOML, has a key that no setting has, or the file or a variable has a value
+    /// that is not allowed.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Layers::read(Some(path.as_ref())).into_result()
+    }
+
+    /// Built-in defaults, then the file that `RUSTFS_RIO_CONFIG` names, then the environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_file`](Self::from_file).
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Layers::read(None).into_result()
+    }
+
+    /// What is wrong with the file that `RUSTFS_RIO_CONFIG` names and with the environment. Nothing that is listed here counts, and
+    /// no runtime is made while there is anything.
+    #[must_use]
+    pub fn problems() -> Vec<ConfigError> {
+        Layers::read(None).problems
+    }
+
+    /// A builder that starts with [`from_env`](Self::from_env).
+    #[must_use]
+    pub fn builder() -> AdvancedRioConfigBuilder {
+        AdvancedRioConfigBuilder::new(Layers::read(None).into_result())
+    }
+
+    /// What nobody changed.
+    #[must_use]
+    pub fn built_in() -> Self {
         Self {
             enable_buffer_pools: true,
             enable_predictive_prefetching: true,
@@ -98,13 +150,11 @@ impl Default for AdvancedRioConfig {
             optimization_aggressiveness: OptimizationLevel::default(),
             performance_config: PerformanceMonitorConfig::default(),
             predictive_config: PredictiveOptimizerConfig::default(),
-            runtime_config: RuntimeConfig::default(),
+            runtime_config: RuntimeConfig::built_in(),
             config_file: None,
         }
     }
-}
 
-impl AdvancedRioConfig {
     /// Checks what belongs to no part alone; parts check theirs when they are made.
     ///
     /// # Errors
@@ -134,12 +184,6 @@ impl AdvancedRioConfig {
             }
         }
         Ok(())
-    }
-
-    /// Every setting of the engine with its value and where it came from.
-    #[must_use]
-    pub fn describe(&self) -> Vec<ConfigValue> {
-        self.runtime_config.describe()
     }
 
     /// What the pool of buffers is made with.

@@ -26,6 +26,28 @@ pub struct PredictiveOptimizerConfig {
     pub pattern_analysis_interval: Duration,
     /// A file for what was learnt, so that it survives the process. Default none.
     pub state_file: Option<PathBuf>,
+    /// Names of parameters that stay as they are. Default none.
+    pub pinned: Vec<String>,
+}
+
+/// Names of the parameters that may change while a runtime works, as in the contract.
+const PARAMETERS: [&str; 10] = [
+    "prefetch_distance",
+    "prefetch_size",
+    "batch_size",
+    "batch_timeout",
+    "compression",
+    "compression_level",
+    "buffer_pool_size",
+    "buffer_size",
+    "max_concurrent_ops",
+    "queue_depth",
+];
+
+/// Names with commas between; `None` if one is none.
+pub(super) fn pinned_names(text: &str) -> Option<Vec<String>> {
+    let name = |name: &str| PARAMETERS.contains(&name.trim()).then(|| name.trim().to_owned());
+    text.split(',').map(name).collect()
 }
 
 impl Default for PredictiveOptimizerConfig {
@@ -41,6 +63,7 @@ impl Default for PredictiveOptimizerConfig {
             optimization_update_interval: Duration::from_secs(30),
             pattern_analysis_interval: Duration::from_secs(1),
             state_file: None,
+            pinned: Vec::new(),
         }
     }
 }

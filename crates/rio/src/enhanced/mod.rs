@@ -33,7 +33,7 @@ mod recommendation;
 pub use recommendation::RioRecommendation;
 
 use crate::buffers::AdvancedBufferPool;
-use crate::config::AdvancedRioConfig;
+use crate::config::{AdvancedRioConfig, Layers};
 use crate::error::RuntimeError;
 use crate::live::LiveParameters;
 use crate::monitor::AdvancedPerformanceMonitor;
@@ -66,6 +66,7 @@ struct Parts {
 pub async fn init_runtime_with_advanced_config(
     config: AdvancedRioConfig,
 ) -> Result<EnhancedRioRuntime, RuntimeError> {
+    Layers::read(config.config_file.as_deref()).into_result()?;
     config.check()?;
     tokio::runtime::Handle::try_current().map_err(|_| RuntimeError::RuntimeUnavailable)?;
     let pool = if config.enable_buffer_pools {
