@@ -122,7 +122,6 @@ impl AdvancedRioConfig {
     }
 
     /// A builder that starts with [`from_env`](Self::from_env).
-    #[must_use]
     pub fn builder() -> AdvancedRioConfigBuilder {
         AdvancedRioConfigBuilder::new(Layers::read(None).into_result())
     }
