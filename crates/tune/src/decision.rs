@@ -26,7 +26,7 @@ pub struct Decision {
     pub id: DecisionId,
     /// The trial it is part of; one number for decisions that are judged together.
     pub trial: u64,
-    /// When it was made, on the clock that the controller is called with.
+    /// When it was made, on the clock that [`Controller::decide`](crate::Controller::decide) is called with.
     pub at: Duration,
     /// What changes.
     pub parameter: Parameter,
@@ -131,8 +131,12 @@ pub enum Reason {
         /// The decision that is undone.
         of: DecisionId,
     },
+    /// The setting is worse than the one everything started with.
+    BelowStart,
     /// Memory is short.
     Pressure,
+    /// Memory is no longer short.
+    PressureOver,
     /// Load is expected to grow or fall.
     Forecast,
     /// Asked for from outside.
@@ -222,7 +226,9 @@ impl fmt::Display for Reason {
             Self::Shift => f.write_str("the workload changed and nothing is known of the new one"),
             Self::RollBack { of } => write!(f, "{of} made it worse"),
             Self::NoGain { of } => write!(f, "{of} made no difference that could be measured"),
+            Self::BelowStart => f.write_str("it is worse than where everything started"),
             Self::Pressure => f.write_str("memory is short"),
+            Self::PressureOver => f.write_str("memory is no longer short"),
             Self::Forecast => f.write_str("load is expected to change"),
             Self::Requested => f.write_str("asked for"),
         }

@@ -10,6 +10,8 @@
 //! * `predict`: what to read ahead, and when. `trace`, `simulate`: what that is worth on recorded requests.
 //! * `parameter`, `parameters`: what is tuned, and its bounds. `snapshot`: what one decision period looked like, and what is
 //!   wanted. `decision`, `decision_log`: what was decided, why, and what came of it.
+//! * `control`: the loop that tunes, the methods it can use, what it remembers, and their comparison.
+//! * `codec`: which codec an object is compressed with. `forecast`: how much load is to be expected.
 //!
 //! What holds: recogniser and predictors allocate at the start and stay that size; no input panics. The simulation is for offline use.
 //!
@@ -27,8 +29,11 @@
 mod access;
 mod arrival;
 mod calibration;
+mod codec;
+mod control;
 mod decision;
 mod decision_log;
+mod forecast;
 mod index;
 mod parameter;
 mod parameters;
@@ -41,10 +46,27 @@ mod trace;
 
 pub use access::{Access, AccessKind};
 pub use arrival::Arrival;
+pub use codec::{
+    CodecChoice, CodecChooser, CodecChooserConfig, CodecChooserError, CodecCost, CodecObjective, CodecRecord,
+    Compressibility, OBJECT_CLASSES, ObjectView,
+};
+pub use control::config::{AdaptationSpeed, ControlError, ControllerConfig, OptimizationLevel, Weights};
+pub use control::contest::{Rank, Scenario, Standing, compare_tuners, rank};
+pub use control::controller::{Controller, RequestError};
+pub use control::learnt::{LearntState, LearntStateError};
+pub use control::memory::{Memory, Remembered};
+pub use control::space::{Point, Space};
+pub use control::surface::{Surface, SurfaceError};
+pub use control::tuner::bandit::Bandit;
+pub use control::tuner::climb::Climb;
+pub use control::tuner::evolve::Evolution;
+pub use control::tuner::gaussian::Gaussian;
+pub use control::tuner::{Estimate, Situation, Suggestion, TUNERS, Tuner, TunerFactory};
 pub use decision::{
     Decision, DecisionId, DecisionState, Evidence, Expected, Figure, Measured, Outcome, Reason, ReverseIf,
 };
 pub use decision_log::DecisionLog;
+pub use forecast::{Forecast, LoadForecast, Preparation};
 pub use parameter::{BOUNDS, Bounds, Group, Parameter, Shown, Unit, UnknownParameter};
 pub use parameters::{Codec, Parameters};
 pub use predict::Predictor;

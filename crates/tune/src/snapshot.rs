@@ -50,6 +50,10 @@ pub struct Snapshot {
     pub prefetch_used_bytes: u64,
     /// Bytes read ahead and dropped without use.
     pub prefetch_wasted_bytes: u64,
+    /// Bytes handed to a compressor.
+    pub compress_in_bytes: u64,
+    /// Bytes that came out of it.
+    pub compress_out_bytes: u64,
     /// How short memory is, 0 to 1: share of time in which tasks stall for it (PSI `some`), or of the control group's limit
     /// that is used above nine tenths.
     pub pressure: f64,
@@ -103,6 +107,13 @@ impl Snapshot {
     pub fn prefetch_used_share(&self) -> Option<f64> {
         let all = self.prefetch_used_bytes.saturating_add(self.prefetch_wasted_bytes);
         (all > 0).then(|| share(self.prefetch_used_bytes, all))
+    }
+
+    /// Bytes into the compressor for each byte out of it; `None` while nothing was compressed.
+    #[must_use]
+    pub fn compression_ratio(&self) -> Option<f64> {
+        let (before, after) = (self.compress_in_bytes, self.compress_out_bytes);
+        (before > 0 && after > 0).then(|| before as f64 / after as f64)
     }
 
     /// The features by which workloads are told apart.
