@@ -4,7 +4,7 @@
 //! that a file with a thousand waiting operations does not make another file's single one wait for all of them. A
 //! permit is returned by the completion of the operation, never by the drop of a future.
 
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence_after_rmw};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence_after_rmw};
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -64,15 +64,28 @@ impl Waiting {
 /// The gate in front of the in-flight table.
 pub(crate) struct Admission {
     limit: AtomicUsize,
+    /// Operations that wait or are about to.
+    queued: AtomicUsize,
+    queued_max: usize,
+    refused: AtomicU64,
     in_use: AtomicUsize,
     has_waiters: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
 impl Admission {
+    #[cfg(test)]
     pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Self::with_queue(limit, usize::MAX)
+    }
+
+    /// A gate for `limit` operations at a time, in front of which `queued_max` may wait.
+    pub(crate) fn with_queue(limit: usize, queued_max: usize) -> Arc<Self> {
         Arc::new(Self {
             limit: AtomicUsize::new(limit),
+            queued: AtomicUsize::new(0),
+            queued_max,
+            refused: AtomicU64::new(0),
             in_use: AtomicUsize::new(0),
             has_waiters: AtomicBool::new(false),
             waiting: Mutex::new(Waiting::default()),
@@ -83,6 +96,33 @@ impl Admission {
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::SeqCst);
         self.grant_waiters();
+    }
+
+    /// The bound in force.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Operations that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Operations that found the queue full.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// A place in the queue, to be held while waiting; the bound if there is none.
+    pub(crate) fn enter_queue(self: &Arc<Self>) -> Result<Place, usize> {
+        let below = |queued: usize| (queued < self.queued_max).then_some(queued + 1);
+        match self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below) {
+            Ok(_) => Ok(Place { admission: Arc::clone(self) }),
+            Err(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(self.queued_max)
+            }
+        }
     }
 
     #[cfg(test)]
@@ -158,6 +198,17 @@ impl Admission {
         // A permit may have come back between the failed attempt and the registration, unseen by its releaser.
         self.grant_waiters();
         waiter
+    }
+}
+
+/// The right to wait.
+pub(crate) struct Place {
+    admission: Arc<Admission>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.admission.queued.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -237,6 +288,18 @@ mod tests {
         assert!(admission.try_acquire().is_none());
         drop(first);
         assert!(admission.try_acquire().is_some());
+    }
+
+    #[test]
+    fn the_queue_has_an_end() {
+        let admission = Admission::with_queue(1, 2);
+        let places: Vec<_> =
+            (0..2).map(|_| admission.enter_queue().unwrap_or_else(|_| unreachable!())).collect();
+        assert!(admission.enter_queue().is_err_and(|max| max == 2));
+        assert_eq!((admission.waiting(), admission.refused()), (2, 1));
+        drop(places);
+        assert!(admission.enter_queue().is_ok());
+        assert_eq!(admission.waiting(), 0);
     }
 
     #[test]

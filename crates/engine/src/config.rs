@@ -40,6 +40,9 @@ pub struct EngineConfig {
     /// Operations in flight, 1 to 65536; further ones wait their turn. Default 1024: beyond a device's queue depth more
     /// in flight only adds latency, and a table slot is about 300 bytes.
     pub max_concurrent_ops: usize,
+    /// Operations that may wait for their turn, 0 to 1048576; further ones are refused with
+    /// [`Refusal::Overloaded`](crate::Refusal), so that a device that is too slow fills no memory. Default 65536: some 15 MiB.
+    pub max_waiting_ops: usize,
     /// Rings; 0 means one per four CPUs, at most 8. More rings contend less; fewer batch better.
     pub rings: usize,
     /// Operations in the kernel per ring, 1 to 4096. Default 128, above what one NVMe queue needs to be saturated.
@@ -62,6 +65,11 @@ pub struct EngineConfig {
     pub inline: bool,
     /// Whether submissions gather while woken tasks are about to add to them. Default on.
     pub gather: bool,
+    /// Operations that one `io_uring_enter(2)` submits at most, 1 to 4096. Default 256.
+    pub batch_size: usize,
+    /// How long an operation may gather with others, 1 ms to 1 s. A bound, not a wait: it is looked at when another operation comes
+    /// and whenever the ring's task runs, with the kernel's coarse clock of 1 to 4 ms. Default 10 ms.
+    pub batch_timeout: Duration,
     /// Counts every operation by kind, path and class of file, with its latency. Default `None`, which costs a branch per
     /// operation. An operation whose future is dropped is not counted.
     pub recorder: Option<Arc<Recorder>>,
@@ -75,6 +83,7 @@ impl Default for EngineConfig {
             high_priority: false,
             iopoll: false,
             max_concurrent_ops: 1024,
+            max_waiting_ops: 65536,
             rings: 0,
             queue_depth: 128,
             blocking_threads_max: 64,
@@ -82,6 +91,8 @@ impl Default for EngineConfig {
             sqpoll_idle: None,
             inline: true,
             gather: true,
+            batch_size: 256,
+            batch_timeout: Duration::from_millis(10),
             recorder: None,
         }
     }
@@ -97,6 +108,10 @@ impl EngineConfig {
             }
         };
         within("max_concurrent_ops", self.max_concurrent_ops as u64, 1, 65536, "1 to 65536")?;
+        within("max_waiting_ops", self.max_waiting_ops as u64, 0, 1 << 20, "0 to 1048576")?;
+        within("batch_size", self.batch_size as u64, 1, 4096, "1 to 4096")?;
+        let millis = u64::try_from(self.batch_timeout.as_millis()).unwrap_or(u64::MAX);
+        within("batch_timeout", millis, 1, 1000, "1 to 1000 ms")?;
         within("rings", self.rings as u64, 0, 64, "0 (automatic) to 64")?;
         within("queue_depth", u64::from(self.queue_depth), 1, 4096, "1 to 4096")?;
         within("blocking_threads_max", self.blocking_threads_max as u64, 1, 1024, "1 to 1024")?;

@@ -36,7 +36,9 @@ pub(crate) struct Inner {
     pub(crate) core: Arc<Core>,
     pub(crate) config: EngineConfig,
     pool: Arc<Pool>,
-    rings: Vec<Arc<Shard>>,
+    pub(crate) rings: Vec<Arc<Shard>>,
+    /// Whether submissions gather; may change at any time.
+    pub(crate) gathers: AtomicBool,
     polled: Option<PolledRing>,
     refusal: Option<RingRefusal>,
     reapers: Mutex<Vec<JoinHandle<()>>>,
@@ -102,6 +104,18 @@ pub struct EngineStats {
     pub reclaimed: u64,
     /// Operations in flight now.
     pub in_flight: u64,
+    /// Operations that wait to be admitted, now.
+    pub waiting_ops: u64,
+    /// Operations that were refused because too many waited.
+    pub shed_ops: u64,
+    /// Operations in the kernel through rings, now.
+    pub in_kernel: u64,
+    /// Devices whose operations avoid the ring because it failed them, now.
+    pub latched_devices: usize,
+    /// Rings that failed and are not replaced yet, now.
+    pub broken_rings: usize,
+    /// Files that a failed sync poisoned.
+    pub poisoned_files: u64,
     /// Threads of the blocking pool.
     pub blocking_threads: usize,
 }
@@ -181,19 +195,6 @@ impl Engine {
         self.inner.check_open().is_err()
     }
 
-    /// Changes the bound on operations in flight, from 1 up to the value the engine was made with.
-    pub fn set_max_concurrent_ops(&self, limit: usize) {
-        let limit = limit.clamp(1, self.inner.config.max_concurrent_ops);
-        self.inner.core.admission.set_limit(limit);
-    }
-
-    /// Changes the bound on operations in the kernel per ring, from 1 up to the value the engine was made with.
-    pub fn set_queue_depth(&self, depth: u32) {
-        for ring in &self.inner.rings {
-            ring.set_depth(depth.clamp(1, self.inner.config.queue_depth));
-        }
-    }
-
     /// Current counters.
     #[must_use]
     pub fn stats(&self) -> EngineStats {
@@ -216,6 +217,12 @@ impl Engine {
             delivered: get(&core.table.books.delivered),
             reclaimed: get(&core.table.books.reclaimed),
             in_flight: core.table.outstanding(),
+            waiting_ops: core.admission.waiting() as u64,
+            shed_ops: core.admission.refused(),
+            in_kernel: self.inner.rings.iter().map(|ring| ring.in_kernel() as u64).sum(),
+            latched_devices: self.inner.latched_devices(),
+            broken_rings: self.inner.rings.iter().filter(|ring| ring.is_broken()).count(),
+            poisoned_files: get(&core.counters.poisoned),
             blocking_threads: self.inner.pool.threads(),
         }
     }
@@ -265,6 +272,8 @@ fn ring_config(config: &EngineConfig) -> RingConfig {
         workers_max: [config.ring_workers_max; 2],
         iopoll: false,
         priority: if config.high_priority { HIGH_PRIORITY } else { 0 },
+        batch_size: config.batch_size,
+        batch_timeout: config.batch_timeout,
     }
 }
 
@@ -272,7 +281,7 @@ impl Parts {
     fn new(config: &EngineConfig) -> Self {
         let core = Arc::new(Core {
             table: Table::new(config.max_concurrent_ops),
-            admission: Admission::new(config.max_concurrent_ops),
+            admission: Admission::with_queue(config.max_concurrent_ops, config.max_waiting_ops),
             counters: Counters::default(),
             recording: Recording::new(config.recorder.clone()),
             #[cfg(any(test, feature = "testing"))]
@@ -325,6 +334,7 @@ impl Parts {
     ) -> Engine {
         let inner = Inner {
             core: self.core,
+            gathers: AtomicBool::new(config.gather),
             config,
             pool: self.pool,
             rings,
@@ -389,6 +399,10 @@ impl Inner {
         Arc::clone(devices.entry(number).or_insert_with(|| Arc::new(DeviceHealth::new())))
     }
 
+    fn latched_devices(&self) -> usize {
+        self.devices.lock().values().filter(|health| health.is_latched()).count()
+    }
+
     /// Whether transfers of resident data may be tried on the calling task.
     pub(crate) fn inline_allowed(&self) -> bool {
         self.config.inline && self.config.backend == Backend::Auto
@@ -406,7 +420,14 @@ impl Inner {
         let permit = match self.core.admission.try_acquire() {
             Some(permit) => permit,
             None => {
+                let place = match self.core.admission.enter_queue() {
+                    Ok(place) => place,
+                    Err(max) => {
+                        return (Err(Refusal::Overloaded { max }.into()), Some(request.payload));
+                    }
+                };
                 let permit = self.core.admission.acquire(request.file_id).await;
+                drop(place);
                 if let Err(refusal) = self.check_open() {
                     return (Err(refusal.into()), Some(request.payload));
                 }
@@ -509,7 +530,7 @@ impl Inner {
         }
         if wants_ring && !self.rings.is_empty() && health.is_none_or(DeviceHealth::allows_ring) {
             let shard = &self.rings[thread_number() % self.rings.len()];
-            if shard.submit(token, self.config.gather) {
+            if shard.submit(token, self.gathers.load(Ordering::Relaxed)) {
                 self.core.counters.count(kind, Route::Ring, 0);
                 return Via::Ring(Arc::clone(shard));
             }

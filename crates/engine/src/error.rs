@@ -102,6 +102,15 @@ pub enum Refusal {
     /// The engine is shut down or shutting down.
     #[error("the engine is shut down")]
     ShutDown,
+    /// Too many operations wait to be admitted: load is shed before it fills memory.
+    #[error(
+        "{max} operations already wait to be admitted, which is the bound; send fewer at a time, try again later, or raise \
+         max_waiting_ops"
+    )]
+    Overloaded {
+        /// How many may wait.
+        max: usize,
+    },
     /// Offset plus length exceeds the largest file offset, 2^63 - 1.
     #[error("offset {offset} plus length {len} exceeds the largest file offset; use a smaller range")]
     OffsetOverflow {
@@ -164,6 +173,7 @@ impl Refusal {
             Self::ShutDown => io::ErrorKind::BrokenPipe,
             Self::Access { .. } => io::ErrorKind::PermissionDenied,
             Self::Poisoned { .. } => io::ErrorKind::Other,
+            Self::Overloaded { .. } => io::ErrorKind::ResourceBusy,
             Self::NoDirectIo => io::ErrorKind::Unsupported,
             Self::OffsetOverflow { .. }
             | Self::Misaligned { .. }

@@ -13,7 +13,7 @@ use crate::inline::{self, Attempt, Readiness};
 use crate::op::{Op, OpKind};
 use crate::open::{Access, OpenOptions};
 use crate::stat::Stat;
-use crate::sync::{AtomicU8, AtomicU32, Ordering};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::syncs::Syncs;
 use crate::table::Opened;
 use rustfs_rio_buf::{IoBuf, IoBufMut};
@@ -49,13 +49,17 @@ pub(crate) struct FileCore {
     pub(crate) write_readiness: AtomicU8,
     pub(crate) misses: AtomicU32,
     pub(crate) syncs: Syncs,
+    /// Where the engine counts files that a failed sync poisoned.
+    pub(crate) poisoned: Arc<AtomicU64>,
     pub(crate) health: Arc<DeviceHealth>,
     pub(crate) class: FileClass,
 }
 
 impl Opened for FileCore {
     fn sync_failed(&self, kind: OpKind, errno: i32) {
-        self.syncs.failed(kind, errno);
+        if self.syncs.failed(kind, errno) {
+            self.poisoned.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! * [`File`], [`OpenOptions`]: the operations.
 //! * `op`: operations as state machines without I/O; `errno`: what error numbers mean; `table`: who owns what while the
 //!   kernel works; `admission`: how many and who is next.
+//! * `limits`: bounds that change while the engine works.
 //! * `recording`: where operations are counted for the monitor.
 //! * `uring`, `blocking`, `sim`: the backends. `inline`: the path without one. `direct`: alignment.
 //!
@@ -52,6 +53,7 @@ pub mod floor;
 mod health;
 mod inflight;
 mod inline;
+mod limits;
 #[cfg(all(test, rio_loom))]
 mod loom_tests;
 #[cfg(not(rio_loom))]
@@ -75,6 +77,7 @@ pub use engine::{Capabilities, Engine, EngineStats, ShutdownReport};
 pub use errno::RingRefusal;
 pub use error::{EngineError, FileError, Refusal};
 pub use file::{Advice, File};
+pub use limits::Limits;
 pub use op::OpKind;
 pub use open::{DirectMode, OpenOptions, UnalignedWrites};
 pub use rustfs_rio_buf as buf;

@@ -314,6 +314,7 @@ async fn inspect(
         write_readiness: AtomicU8::new(writable as u8),
         misses: AtomicU32::new(0),
         syncs: Syncs::default(),
+        poisoned: Arc::clone(&engine.core.counters.poisoned),
         health: engine.device(device),
         class: options.class,
         handle,

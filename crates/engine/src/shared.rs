@@ -42,6 +42,8 @@ pub(crate) struct Counters {
     pub(crate) enters: AtomicU64,
     pub(crate) completions: AtomicU64,
     pub(crate) cq_overflows: AtomicU64,
+    /// Shared with files, which outlive whoever waits for a sync.
+    pub(crate) poisoned: Arc<AtomicU64>,
 }
 
 /// Sums over all stripes.

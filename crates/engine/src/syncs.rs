@@ -40,12 +40,10 @@ impl Syncs {
         self.failure.get().copied()
     }
 
-    /// Records the kernel's report of a failed sync.
-    pub(crate) fn failed(&self, kind: OpKind, errno: i32) {
+    /// Records the kernel's report of a failed sync. Returns whether it is the first.
+    pub(crate) fn failed(&self, kind: OpKind, errno: i32) -> bool {
         // These say that this kind of file has no sync, not that data was lost.
-        if !matches!(errno, libc::EINVAL | libc::EROFS | libc::EBADF) {
-            let _ = self.failure.set((kind, errno));
-        }
+        !matches!(errno, libc::EINVAL | libc::EROFS | libc::EBADF) && self.failure.set((kind, errno)).is_ok()
     }
 
     pub(crate) fn ask(&self) -> Asked {

@@ -1,6 +1,10 @@
 //! Every setting of the engine, at its extremes, does the same work correctly.
 
-#![allow(clippy::unwrap_used, reason = "a failed step ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed step ends the test, and skips are printed"
+)]
 
 use rustfs_rio_engine::buf::AlignedBuf;
 use rustfs_rio_engine::{Backend, DirectMode, Engine, EngineConfig, EngineError, OpenOptions, RingUse};
@@ -117,18 +121,64 @@ async fn without_a_ring_nothing_goes_there() {
     assert!(engine.capabilities().ring_refusal.is_none(), "nobody refused it");
 }
 
+/// Reads all blocks of a file at once through the ring, and returns the calls into the kernel that took.
+async fn enters_of_reads(engine: &Engine, file: &rustfs_rio_engine::File) -> u64 {
+    let before = engine.stats().ring_enters;
+    let read = |index: usize| file.read_at(vec![0; BLOCK], (index * BLOCK) as u64);
+    let reads = futures_of((0..BLOCKS).map(read));
+    for (result, _) in reads.await {
+        assert_eq!(result.unwrap(), BLOCK);
+    }
+    engine.stats().ring_enters - before
+}
+
+/// Polls all futures in turn until each is done.
+async fn futures_of<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.map(Box::pin).map(Some).collect();
+    let mut done = Vec::new();
+    std::future::poll_fn(|cx| {
+        for slot in &mut running {
+            if let Some(future) = slot
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(cx)
+            {
+                done.push(output);
+                *slot = None;
+            }
+        }
+        match running.iter().all(Option::is_none) {
+            true => std::task::Poll::Ready(std::mem::take(&mut done)),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await
+}
+
 #[tokio::test]
-async fn bounds_can_be_changed_while_running() {
-    let engine = Engine::new(EngineConfig::default()).unwrap();
-    engine.set_max_concurrent_ops(2);
-    engine.set_queue_depth(1);
+async fn bounds_change_while_it_runs_and_reach_the_part_that_keeps_them() {
+    let config = EngineConfig { backend: Backend::Auto, inline: false, rings: 1, ..EngineConfig::default() };
+    let engine = Engine::new(config).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let options = OpenOptions::new().read(true).write(true).create(true);
     let file = engine.open(dir.path().join("file"), &options).await.unwrap();
-    file.write_at(vec![1u8; 100_000], 0).await.0.unwrap();
+    file.write_at(vec![1u8; BLOCKS * BLOCK], 0).await.0.unwrap();
+    engine.set_max_concurrent_ops(2);
+    engine.set_queue_depth(1);
+    engine.set_batch(1, Duration::from_millis(20));
+    engine.set_gather(false);
+    let limits = engine.limits();
+    assert_eq!((limits.max_concurrent_ops, limits.gather), (2, false));
+    if has_ring(&engine) {
+        assert_eq!((limits.queue_depth, limits.batch_size), (1, 1));
+        assert_eq!(limits.batch_timeout, Duration::from_millis(20));
+        let single = enters_of_reads(&engine, &file).await;
+        assert!(single >= BLOCKS as u64, "each operation is a call of its own, not {single}");
+    } else {
+        println!("RIO-SKIP: without a ring there is nothing to gather");
+    }
     engine.set_max_concurrent_ops(usize::MAX);
     engine.set_queue_depth(u32::MAX);
-    assert_eq!(file.read_at(vec![0u8; 100_000], 0).await.0.unwrap(), 100_000);
+    let limits = engine.limits();
+    assert_eq!((limits.max_concurrent_ops, limits.queue_depth), (65536, engine.config().queue_depth));
     drop(file);
     assert!(engine.shutdown(Duration::from_secs(30)).await.is_clean());
 }

@@ -458,3 +458,40 @@ async fn a_durable_write_that_fails_is_not_synced() {
     drop(file);
     balance(&engine).await;
 }
+
+#[tokio::test]
+async fn too_many_that_wait_are_refused_and_the_queue_serves_again_afterwards() {
+    let disk = SimDisk::new(3);
+    disk.install(PATH, &[7; 4096]);
+    let config = EngineConfig { max_concurrent_ops: 1, max_waiting_ops: 2, ..EngineConfig::default() };
+    let engine = sim::engine(config, &disk).unwrap();
+    let file = engine.open(PATH, &options()).await.unwrap();
+    disk.set_faults(Faults::once(OpKind::Read, 0, Fault::Hang));
+    let read = |file: File| async move { file.read_at(vec![0; 16], 0).await.0 };
+    let running: Vec<_> = (0..3).map(|_| tokio::spawn(read(file.clone()))).collect();
+    until("two wait", || engine.stats().waiting_ops == 2).await;
+    let refused = read(file.clone()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ResourceBusy);
+    assert!(refused.to_string().contains("2 operations already wait"), "{refused}");
+    assert_eq!(engine.stats().shed_ops, 1);
+    disk.release_hung();
+    for task in running {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(read(file.clone()).await.unwrap(), 16, "there is room again");
+    assert_eq!(engine.stats().waiting_ops, 0);
+    drop(file);
+    settle(&engine).await;
+    balance(&engine).await;
+}
+
+#[tokio::test]
+async fn a_poisoned_file_is_counted_once() {
+    let disk = SimDisk::new(4);
+    let (engine, file) = start(&disk).await;
+    write(&file, b"data", 0).await;
+    disk.set_faults(script(OpKind::Fdatasync, 0..2, Fault::SyncFails));
+    file.sync_data().await.unwrap_err();
+    file.sync_data().await.unwrap_err();
+    assert_eq!(engine.stats().poisoned_files, 1);
+}

@@ -47,6 +47,10 @@ pub(crate) struct RingConfig {
     pub(crate) iopoll: bool,
     /// `ioprio` of transfers; 0 leaves the process's own.
     pub(crate) priority: u16,
+    /// Operations that one entry into the kernel submits at most.
+    pub(crate) batch_size: usize,
+    /// How long an operation may gather.
+    pub(crate) batch_timeout: Duration,
 }
 
 /// Makes one ring.

@@ -4,7 +4,8 @@
 //! run after a batch of completions costs the least but lets the device fall idle in between. The rule used here takes
 //! both: submit at once while the ring has little in the kernel, and gather up to a fraction ([`GATHER_DIVISOR`]) of
 //! what is in the kernel otherwise, as long as tasks that were just woken are about to come with more. When the last of
-//! them has come, everything goes. No timer is involved; the reaper task runs behind the tasks it woke and submits
+//! them has come, everything goes. Two bounds hold whatever happens: how many go with one call, and how long one waits for
+//! others. No timer is involved; the reaper task runs behind the tasks it woke and submits
 //! whatever they left.
 //!
 //! Lock order: the ring lock, then slots of the table. Tasks are woken with no lock held.
@@ -13,7 +14,7 @@ use super::gather::Gather;
 use super::{Abilities, RingConfig, entry};
 use crate::op::Path;
 use crate::shared::Core;
-use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::table::{Next, Token};
 use io_uring::{IoUring, squeue};
 use rustix::event::{EventfdFlags, eventfd};
@@ -57,6 +58,10 @@ pub(crate) struct Shard {
     /// Notifications are off because tasks are known to look at the ring soon.
     quiet: AtomicBool,
     depth: AtomicU32,
+    batch: AtomicUsize,
+    batch_timeout_ms: AtomicU64,
+    /// When the oldest of what gathers came, on the coarse clock.
+    gathering_since_ms: AtomicU64,
     in_kernel: AtomicUsize,
     /// Tasks that were woken by completions and have not been polled since.
     awaited: AtomicI64,
@@ -105,6 +110,9 @@ impl Shard {
             event,
             quiet: AtomicBool::new(false),
             depth: AtomicU32::new(config.depth),
+            batch: AtomicUsize::new(config.batch_size),
+            batch_timeout_ms: AtomicU64::new(config.batch_timeout.as_millis() as u64),
+            gathering_since_ms: AtomicU64::new(0),
             in_kernel: AtomicUsize::new(0),
             awaited: AtomicI64::new(0),
             broken: AtomicBool::new(false),
@@ -182,6 +190,23 @@ impl Shard {
         self.depth.store(depth.max(1), Ordering::Relaxed);
     }
 
+    /// The bound in force.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// Changes how many operations gather for one entry into the kernel at most, and for how long.
+    pub(crate) fn set_batch(&self, size: usize, timeout: Duration) {
+        self.batch.store(size.max(1), Ordering::Relaxed);
+        self.batch_timeout_ms.store((timeout.as_millis() as u64).max(1), Ordering::Relaxed);
+    }
+
+    /// The bounds in force.
+    pub(crate) fn batch(&self) -> (usize, Duration) {
+        let timeout = Duration::from_millis(self.batch_timeout_ms.load(Ordering::Relaxed));
+        (self.batch.load(Ordering::Relaxed), timeout)
+    }
+
     /// Takes over an operation of the table. `false` if the ring has no opcode for it or is broken; the operation is
     /// then untouched.
     pub(crate) fn submit(&self, token: Token, gather: bool) -> bool {
@@ -205,8 +230,21 @@ impl Shard {
     }
 
     fn is_due(&self, queued: usize) -> bool {
+        let share = (self.in_kernel.load(Ordering::Relaxed) / GATHER_DIVISOR).max(1);
         self.awaited.load(Ordering::SeqCst) <= 0
-            || queued >= (self.in_kernel.load(Ordering::Relaxed) / GATHER_DIVISOR).max(1)
+            || queued >= share.min(self.batch.load(Ordering::Relaxed))
+            || self.gathers_too_long(queued)
+    }
+
+    /// Whether the oldest operation has waited for as long as it may. The first that gathers starts the time.
+    fn gathers_too_long(&self, queued: usize) -> bool {
+        let now = coarse_millis();
+        if queued <= 1 {
+            self.gathering_since_ms.store(now, Ordering::Relaxed);
+            return false;
+        }
+        let since = self.gathering_since_ms.load(Ordering::Relaxed);
+        now.saturating_sub(since) >= self.batch_timeout_ms.load(Ordering::Relaxed)
     }
 
     /// A task took the result of an operation that a completion woke it for.
@@ -269,6 +307,7 @@ impl Shard {
         }
         let depth = self.depth.load(Ordering::Relaxed) as usize;
         let room = depth.saturating_sub(self.in_kernel.load(Ordering::Relaxed));
+        let room = room.min(self.batch.load(Ordering::Relaxed));
         let mut pushed = 0;
         while pushed < room {
             // One backlog per filling, so that `give_up` finds what the kernel has not read at its end.
@@ -415,6 +454,12 @@ impl Shard {
             wait_readable(self.event(), remaining.min(Duration::from_millis(50)));
         }
     }
+}
+
+/// Milliseconds on the clock that the kernel updates at each tick, which costs a tenth of the exact one.
+fn coarse_millis() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
 /// Waits until the descriptor is readable or the time is over; either may also be spurious.
