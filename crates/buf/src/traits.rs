@@ -48,6 +48,20 @@ pub unsafe trait IoBufMut: IoBuf {
     ///
     /// The first `len` bytes are initialised and `len <= bytes_total()`.
     unsafe fn set_init(&mut self, len: usize);
+
+    /// Copies `data` behind the first `at` bytes, as far as it fits, and ends the buffer there. Returns how many bytes were copied.
+    /// `at` is clipped to the initialised bytes.
+    fn fill_at(&mut self, at: usize, data: &[u8]) -> usize {
+        let at = at.min(self.bytes_init());
+        let count = data.len().min(self.bytes_total().saturating_sub(at));
+        // SAFETY: the buffer has `bytes_total` writable bytes that nobody else uses, so `data` lies elsewhere; what precedes `at`
+        // is initialised, and `count` bytes behind it are written here.
+        unsafe {
+            std::ptr::copy_nonoverlapping(data.as_ptr(), self.stable_mut_ptr().add(at), count);
+            self.set_init(at + count);
+        }
+        count
+    }
 }
 
 // SAFETY: a Vec's bytes live on the heap, at an address that moving the Vec does not change.

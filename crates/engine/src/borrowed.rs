@@ -59,6 +59,7 @@ impl File {
         let len = buf.len().min(inline::CHUNK_BYTES);
         let iov = [libc::iovec { iov_base: buf.as_ptr().cast_mut().cast(), iov_len: len }];
         let readiness = Readiness::from_u8(self.core.write_readiness.load(Ordering::Relaxed));
+        let _change = self.changes(offset, len);
         let timer = self.engine.core.recording.start_short();
         // SAFETY: `buf` is borrowed and at least `len` long; the kernel only reads it.
         let attempt = unsafe { inline::write(self.fd(), &iov, offset, readiness) };

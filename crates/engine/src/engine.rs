@@ -438,8 +438,9 @@ impl Inner {
         let health = request.health;
         let route_hint = request.hint;
         let class = request.class;
-        let owned =
-            Owned { payload: Payload::new(request.payload), file: request.file, permit: Some(permit) };
+        let change = request.file.as_ref().and_then(|file| file.change_begins(&request.op));
+        let payload = Payload::new(request.payload);
+        let owned = Owned { payload, file: request.file, permit: Some(permit), change };
         let token = match self.core.table.insert(request.op, owned) {
             Ok(token) => token,
             Err(owned) => return (Err(io::ErrorKind::OutOfMemory.into()), owned.payload.into_inner()),

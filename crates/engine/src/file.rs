@@ -16,11 +16,12 @@ use crate::stat::Stat;
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::syncs::Syncs;
 use crate::table::Opened;
+use crate::watch::{Changing, ContentWatcher};
 use rustfs_rio_buf::{IoBuf, IoBufMut};
 use rustfs_rio_monitor::FileClass;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use crate::stat::STATX_MASK;
 
@@ -53,6 +54,11 @@ pub(crate) struct FileCore {
     pub(crate) poisoned: Arc<AtomicU64>,
     pub(crate) health: Arc<DeviceHealth>,
     pub(crate) class: FileClass,
+    /// Writes go to the end, whatever their offset.
+    pub(crate) appends: bool,
+    /// As the file was when it was opened.
+    pub(crate) opened: Option<Stat>,
+    pub(crate) watcher: OnceLock<Arc<dyn ContentWatcher>>,
 }
 
 impl Opened for FileCore {
@@ -60,6 +66,10 @@ impl Opened for FileCore {
         if self.syncs.failed(kind, errno) {
             self.poisoned.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn change_begins(&self, op: &Op) -> Option<Changing> {
+        self.watcher.get().and_then(|watcher| Changing::by(op, watcher, self.appends))
     }
 }
 
@@ -111,6 +121,24 @@ impl File {
     #[must_use]
     pub fn direct_alignment(&self) -> Option<usize> {
         self.core.direct.as_ref().map(|limits| limits.offset)
+    }
+
+    /// What the program said that the file holds.
+    #[must_use]
+    pub fn class(&self) -> FileClass {
+        self.core.class
+    }
+
+    /// Whether the file is open for reading.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.core.access.refuses(OpKind::Read).is_none()
+    }
+
+    /// Attributes at the moment of opening.
+    #[must_use]
+    pub fn opened(&self) -> Option<&Stat> {
+        self.core.opened.as_ref()
     }
 
     /// Whether an earlier sync failed, so that writes and syncs are refused.
@@ -480,6 +508,7 @@ impl File {
 
     async fn write_inline<B: IoBuf>(&self, buf: &B, len: usize, offset: u64) -> Inline {
         let readiness = Readiness::from_u8(self.core.write_readiness.load(Ordering::Relaxed));
+        let _change = self.changes(offset, len);
         let timer = self.engine.core.recording.start_short();
         let mut done = 0;
         while done < len {

@@ -89,7 +89,7 @@ fn attempt(result: isize) -> Attempt {
 }
 
 /// Waits until the task may go on under tokio's cooperative budget. Immediate while budget is left.
-pub(crate) async fn budget() {
+pub async fn budget() {
     std::future::poll_fn(|cx| {
         if tokio::task::coop::has_budget_remaining() {
             return Poll::Ready(());
@@ -100,8 +100,8 @@ pub(crate) async fn budget() {
     .await;
 }
 
-/// Charges a copy of `bytes` to the running task's budget.
-pub(crate) fn charge(bytes: usize) {
+/// Charges a copy of `bytes` to the running task's budget, so that a task that finds all its data in memory lets others run.
+pub fn charge(bytes: usize) {
     thread_local! {
         // What is below one unit stays for the next copy on this thread.
         static UNCHARGED: Cell<usize> = const { Cell::new(0) };

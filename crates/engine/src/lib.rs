@@ -11,6 +11,7 @@
 //! * `op`: operations as state machines without I/O; `errno`: what error numbers mean; `table`: who owns what while the
 //!   kernel works; `admission`: how many and who is next.
 //! * `limits`: bounds that change while the engine works.
+//! * `watch`: who hears of changes of a file's content.
 //! * `recording`: where operations are counted for the monitor.
 //! * `uring`, `blocking`, `sim`: the backends. `inline`: the path without one. `direct`: alignment.
 //!
@@ -71,16 +72,20 @@ mod syncs;
 mod table;
 mod uring;
 mod vectored;
+mod watch;
 
 pub use config::{Backend, EngineConfig, RingUse};
 pub use engine::{Capabilities, Engine, EngineStats, ShutdownReport};
 pub use errno::RingRefusal;
 pub use error::{EngineError, FileError, Refusal};
 pub use file::{Advice, File};
+pub use inline::{budget, charge};
 pub use limits::Limits;
+
 pub use op::OpKind;
 pub use open::{DirectMode, OpenOptions, UnalignedWrites};
 pub use rustfs_rio_buf as buf;
 pub use rustfs_rio_monitor as monitor;
 pub use shared::Route;
 pub use stat::{DirectAlignment, Stat};
+pub use watch::{Change, ContentWatcher};

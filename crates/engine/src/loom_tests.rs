@@ -65,6 +65,10 @@ impl Drop for Counted {
 struct File(AtomicUsize);
 
 impl Opened for File {
+    fn change_begins(&self, _op: &Op) -> Option<crate::watch::Changing> {
+        None
+    }
+
     fn sync_failed(&self, _kind: OpKind, _errno: i32) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -113,6 +117,7 @@ fn insert(core: &Arc<Core>, dropped: &Arc<AtomicUsize>, file: &Arc<File>) -> Tok
         payload: Payload::new(Counted(Arc::clone(dropped))),
         file: Some(Arc::clone(file) as _),
         permit: core.admission.try_acquire(),
+        change: None,
     };
     let token = core.table.insert(Op::sync(3, true), owned);
     token.unwrap_or_else(|_| panic!("the table has room"))

@@ -5,6 +5,7 @@
 //! transfer, an interruption), moves to the blocking path, or is finished. All backends share it, so whole-range
 //! semantics, bounded retries and end-of-file handling exist once.
 
+use crate::watch::Change;
 use crate::errno::{Reaction, reaction_on_blocking, reaction_on_ring};
 use std::fmt;
 
@@ -242,6 +243,24 @@ impl Op {
         self
     }
 
+    /// The part of the file that the operation changes, if it changes content or size.
+    pub(crate) fn change(&self) -> Option<Change> {
+        const KEEP_SIZE: i32 = 1;
+        match self.args {
+            Args::Bytes { len, offset, .. } if !self.kind.is_read() => {
+                Some(Change { offset, end: offset.saturating_add(len as u64) })
+            }
+            Args::Vectors { iov, count, offset } if !self.kind.is_read() => {
+                Some(Change { offset, end: offset.saturating_add(vectors_len(iov, count)) })
+            }
+            Args::Truncate { len } => Some(Change { offset: len, end: u64::MAX }),
+            Args::Allocate { mode, .. } if mode & !KEEP_SIZE == 0 => Some(Change::BEYOND_THE_END),
+            // Some modes move everything behind the range.
+            Args::Allocate { offset, .. } => Some(Change { offset, end: u64::MAX }),
+            _ => None,
+        }
+    }
+
     /// What the operation is about now: a write that is followed by a sync is a sync in the end.
     pub(crate) fn kind(&self) -> OpKind {
         self.kind
@@ -371,6 +390,13 @@ fn consume_vectors(iov: &mut *mut libc::iovec, entries: &mut usize, mut count: u
     *iov = iov.wrapping_add(skipped);
     *entries -= skipped;
     left
+}
+
+/// Bytes that an array of buffers describes.
+fn vectors_len(iov: *const libc::iovec, count: usize) -> u64 {
+    // SAFETY: the array belongs to the operation's payload and has that many entries.
+    let all = unsafe { std::slice::from_raw_parts(iov, count) };
+    all.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.iov_len as u64))
 }
 
 #[cfg(test)]

@@ -144,6 +144,12 @@ impl OpenOptions {
         self
     }
 
+    /// Whether opening empties a file that exists.
+    #[must_use]
+    pub fn empties(&self) -> bool {
+        self.truncate
+    }
+
     pub(crate) fn direct_mode(&self) -> DirectMode {
         self.direct
     }
@@ -317,6 +323,9 @@ async fn inspect(
         poisoned: Arc::clone(&engine.core.counters.poisoned),
         health: engine.device(device),
         class: options.class,
+        appends: options.append,
+        opened: stat.clone(),
+        watcher: OnceLock::new(),
         handle,
     };
     if is_direct {

@@ -22,8 +22,12 @@ pub struct Stat {
     pub device: (u32, u32),
     /// Number of hard links.
     pub links: u32,
-    /// Last modification.
+    /// Last modification of the content.
     pub modified: SystemTime,
+    /// Last change of content or attributes; the kernel sets it, and nobody can set it back.
+    pub changed: SystemTime,
+    /// When the file was made, where the file system records it.
+    pub born: Option<SystemTime>,
     /// Preferred unit of I/O in bytes.
     pub block_size: u32,
     /// Direct-I/O alignment, where the kernel reports it: `None` if it does not, `Some` with zeros if the file has no
@@ -52,6 +56,9 @@ impl Stat {
             device: (raw.stx_dev_major, raw.stx_dev_minor),
             links: raw.stx_nlink,
             modified: time(raw.stx_mtime.tv_sec, raw.stx_mtime.tv_nsec),
+            changed: time(raw.stx_ctime.tv_sec, raw.stx_ctime.tv_nsec),
+            born: (raw.stx_mask & libc::STATX_BTIME != 0)
+                .then(|| time(raw.stx_btime.tv_sec, raw.stx_btime.tv_nsec)),
             block_size: raw.stx_blksize,
             direct,
         }

@@ -16,6 +16,7 @@ use crate::admission::Permit;
 use crate::op::{Advance, Op, OpKind, Path, Step};
 use crate::payload::Payload;
 use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::watch::Changing;
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 
@@ -47,15 +48,20 @@ pub(crate) struct Owned {
     /// The open file; `None` for `open` itself.
     pub(crate) file: Option<FileRef>,
     pub(crate) permit: Option<Permit>,
+    /// Ends the change of a watched file.
+    pub(crate) change: Option<Changing>,
 }
 
 /// Keeps a file open.
 pub(crate) type FileRef = Arc<dyn Opened>;
 
-/// The one thing about an open file that the table knows.
+/// What the table and the engine have to know about an open file.
 pub(crate) trait Opened: Send + Sync {
     /// The kernel reported that a sync failed. It does so once, so this is called whether or not anybody waits.
     fn sync_failed(&self, kind: OpKind, errno: i32);
+
+    /// An operation is about to be handed over; what it changes, if somebody watches that.
+    fn change_begins(&self, op: &Op) -> Option<Changing>;
 }
 
 /// Result of a finished operation.
@@ -253,6 +259,8 @@ impl Table {
         slot.op = None;
         match std::mem::replace(&mut slot.phase, Phase::Free) {
             Phase::Running { waker } => {
+                // Before anybody can see the result: whoever does must not find what was there before the change.
+                drop(slot.owned.as_mut().and_then(|owned| owned.change.take()));
                 let outcome = Outcome { woke: waker.is_some(), ..outcome };
                 slot.phase = Phase::Done { outcome, kind };
                 // The permit goes back when the kernel is done, not when somebody looks at the result.

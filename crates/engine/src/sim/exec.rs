@@ -297,6 +297,7 @@ impl State {
         out.stx_size = inode.content.live().len();
         out.stx_blocks = inode.content.live().pages() * (PAGE / SECTOR);
         out.stx_mtime.tv_sec = (CLOCK_EPOCH + inode.modified) as i64;
+        out.stx_ctime.tv_sec = out.stx_mtime.tv_sec;
         out.stx_dio_mem_align = SECTOR as u32;
         out.stx_dio_offset_align = SECTOR as u32;
         0
