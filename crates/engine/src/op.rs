@@ -5,8 +5,8 @@
 //! transfer, an interruption), moves to the blocking path, or is finished. All backends share it, so whole-range
 //! semantics, bounded retries and end-of-file handling exist once.
 
-use crate::watch::Change;
 use crate::errno::{Reaction, reaction_on_blocking, reaction_on_ring};
+use crate::watch::Change;
 use std::fmt;
 
 /// What an operation does.

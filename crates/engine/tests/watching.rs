@@ -5,9 +5,9 @@ mod lab;
 
 use lab::Kind;
 use parking_lot::Mutex;
+use rustfs_rio_buf::AlignedBuf;
 use rustfs_rio_engine::sim::SimDisk;
 use rustfs_rio_engine::{Change, ContentWatcher, DirectMode, EngineConfig, OpenOptions, UnalignedWrites};
-use rustfs_rio_buf::AlignedBuf;
 use std::sync::Arc;
 
 #[derive(Default)]

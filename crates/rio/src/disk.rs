@@ -1,10 +1,12 @@
 //! Files: positional operations for concurrent use, and a cursor for the tokio traits.
 
 use crate::access_ring::AccessTag;
+use crate::cache::{CachedFile, FileCache};
 use crate::cursor::Cursor;
 use crate::error::RuntimeError;
 use crate::runtime::RuntimeHandle;
 use crate::{AlignedBuf, OptimizedBuffer, Slice};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rustfs_rio_buf::{IoBuf, IoBufMut};
 use rustfs_rio_engine::{Advice, File, FileError, OpKind, OpenOptions, Stat};
@@ -21,6 +23,9 @@ const TRUSTED_LEN: u64 = 1 << 20;
 /// Reads up to this size may hold memory while they wait for the engine: a thousand of them are 64 MiB.
 const UNTURNED_LEN: usize = 64 << 10;
 
+/// Reads beyond this are left to the engine: in whole blocks they could exceed the largest offset.
+const CACHED_END_MAX: u64 = i64::MAX as u64 - (1 << 20);
+
 /// A file opened through the engine.
 ///
 /// The positional operations take `&self` and may run concurrently. The cursor of `AsyncRead`, `AsyncWrite` and `AsyncSeek`
@@ -28,6 +33,7 @@ const UNTURNED_LEN: usize = 64 << 10;
 /// operation of the cursor or by a sync. Positional reads see such data only after a flush.
 pub struct DiskFile {
     file: File,
+    cache: FileCache,
     cursor: Mutex<Cursor>,
     runtime: RuntimeHandle,
     tag: AccessTag,
@@ -85,7 +91,8 @@ impl DiskFile {
             tokio::time::timeout(timeout, opening).await.map_err(|_| RuntimeError::OperationTimeout)??;
         let cursor = Mutex::new(Cursor::new(runtime_handle.config().buffer_size));
         let tag = AccessTag::new(runtime_handle, file.path());
-        Ok(Self { file, cursor, runtime: runtime_handle.clone(), tag })
+        let cache = runtime_handle.cache_for(&file, options.empties());
+        Ok(Self { file, cache, cursor, runtime: runtime_handle.clone(), tag })
     }
 
     /// The path the file was opened with.
@@ -150,6 +157,12 @@ impl DiskFile {
         let too_long = || io::Error::from(io::ErrorKind::OutOfMemory);
         let len = usize::try_from(len).map_err(|_| context(too_long()))?;
         self.note(offset, len, false);
+        if let Some(cached) = self.cached(offset, len) {
+            let _turn =
+                if len > UNTURNED_LEN { Some(self.runtime.turn().await.map_err(context)?) } else { None };
+            let buffer = self.runtime.get_optimized_buffer(len).await.map_err(context)?;
+            return cached.read_pooled(buffer, offset, len).await;
+        }
         // An unaligned range of a direct file is read with its surroundings straight into the result, without a copy.
         let align = self.file.direct_alignment().unwrap_or(1);
         let skip = (offset % align as u64) as usize;
@@ -168,11 +181,36 @@ impl DiskFile {
         Ok(buffer)
     }
 
+    /// The cache, if this read can go through it; all others are the engine's, with its refusals.
+    #[inline]
+    fn cached(&self, offset: u64, len: usize) -> Option<&CachedFile> {
+        let FileCache::On(cached) = &self.cache else { return None };
+        let end = offset.checked_add(len as u64)?;
+        (len > 0 && end <= CACHED_END_MAX && !self.runtime.engine().is_shut_down()).then_some(cached)
+    }
+
+    /// Reads as [`read_range`](Self::read_range), for who only looks at the bytes: what lies in one block of the runtime's cache is
+    /// not copied. The memory is that of the cache until the last clone is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_range`](Self::read_range).
+    pub async fn read_shared(&self, offset: u64, len: u64) -> io::Result<Bytes> {
+        let want = usize::try_from(len).unwrap_or(usize::MAX);
+        if let Some(bytes) = self.cached(offset, want).and_then(|cached| cached.shared(offset, want)) {
+            return Ok(bytes);
+        }
+        Ok(Bytes::from_owner(self.read_range(offset, len).await?))
+    }
+
     /// Reads from `offset` on into `buf`, up to its capacity, and hands the buffer back whatever happens. The count is below
     /// the capacity only at end of file.
     pub async fn read_into<B: IoBufMut>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
         self.note(offset, buf.bytes_total(), false);
-        self.file.read_at(buf, offset).await
+        match self.cached(offset, buf.bytes_total()) {
+            Some(cached) => cached.read_into(buf, offset).await,
+            None => self.file.read_at(buf, offset).await,
+        }
     }
 
     /// Writes the initialised bytes of `buf` at `offset`: the whole buffer, or an error that says how much
@@ -212,7 +250,10 @@ impl DiskFile {
     /// As [`read_range`](Self::read_range).
     pub async fn read_object(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.note(offset, buf.len(), false);
-        self.file.read_slice_at(buf, offset).await
+        match self.cached(offset, buf.len()) {
+            Some(cached) => cached.read_slice(buf, offset).await,
+            None => self.file.read_slice_at(buf, offset).await,
+        }
     }
 
     /// Writes all of `data` at `offset` and returns its length. Data that has to wait is copied once more than with
@@ -299,6 +340,9 @@ impl DiskFile {
     /// The error of that write or of `close(2)`.
     pub async fn close(self) -> io::Result<()> {
         self.settle().await?;
+        // It holds the file open too.
+        drop(self.cache);
+        drop(self.cursor);
         self.file.close().await
     }
 

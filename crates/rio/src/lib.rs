@@ -11,6 +11,7 @@
 //!   each value came from.
 //! * [`disk`]: [`DiskFile`] and [`AsyncFile`].
 //! * [`AccessRing`]: where reads and writes go, for pictures.
+//! * [`BlockCache`]: reads of direct files through a cache of this process.
 //! * [`AdvancedBufferPool`], [`MemoryStrategy`]: pools of buffers.
 //! * [`monitor`]: [`AdvancedPerformanceMonitor`], live numbers, history, trends and alerts.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
@@ -39,6 +40,11 @@
 
 mod access_ring;
 mod buffers;
+#[cfg(feature = "tune")]
+mod cache;
+#[cfg(not(feature = "tune"))]
+#[path = "cache_absent.rs"]
+mod cache;
 mod config;
 mod cursor;
 pub mod disk;
@@ -54,6 +60,8 @@ pub mod wal;
 
 pub use access_ring::{AccessRing, RecordedAccess, RecordedFile};
 pub use buffers::{AdvancedBufferPool, BufferPoolStats, MemoryStrategy};
+#[cfg(feature = "tune")]
+pub use cache::{BlockCache, CacheConfig, CacheStats, PrefetchStats};
 pub use config::{
     AdaptationSpeed, AdvancedRioConfig, AdvancedRioConfigBuilder, BufferPoolStrategy, ConfigError,
     OptimizationLevel, PredictiveOptimizerConfig,

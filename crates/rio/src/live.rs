@@ -53,7 +53,7 @@ impl LiveParameters {
     }
 
     parameter! {
-        /// How far ahead of a stream's reader data is asked for, in blocks of the cache.
+        /// How far ahead of a stream's reader data is asked for, in units of 64 KiB.
         prefetch_distance, set_prefetch_distance;
         /// Bytes of one request ahead.
         prefetch_size, set_prefetch_size;

@@ -156,8 +156,10 @@ mod tests {
             require_io_uring: _,
             // An object, not a value that a person sets.
             recorder: _,
+            #[cfg(feature = "tune")]
+                cache: _,
         } = RuntimeConfig::default();
-        assert_eq!(RuntimeConfig::default().describe().len(), 18);
+        assert_eq!(RuntimeConfig::default().describe().len(), if cfg!(feature = "tune") { 21 } else { 18 });
     }
 
     #[test]

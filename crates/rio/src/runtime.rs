@@ -3,11 +3,12 @@
 use crate::OptimizedBuffer;
 use crate::access_ring::AccessRing;
 use crate::buffers::{Caretaker, HEADROOM};
+use crate::cache::{BlockCache, CacheConfig, FileCache};
 use crate::config::{AdvancedRioConfig, Layers};
 use crate::error::RuntimeError;
 use crate::live::LiveParameters;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, PoolStats, memory_limit};
-use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, Refusal, RingUse};
+use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, File, Refusal, RingUse};
 use rustfs_rio_monitor::Recorder;
 use std::io;
 use std::pin::Pin;
@@ -112,6 +113,9 @@ pub struct RuntimeConfig {
     /// Counts every operation, for a monitor: [`AdvancedPerformanceMonitor::recorder`](crate::AdvancedPerformanceMonitor::recorder).
     /// Default `None`, which costs a branch per operation.
     pub recorder: Option<Arc<Recorder>>,
+    /// A cache for the reads of direct files, and reading ahead into it. Default `None`, which costs a branch per read.
+    #[cfg(feature = "tune")]
+    pub cache: Option<CacheConfig>,
 }
 
 impl RuntimeConfig {
@@ -146,6 +150,8 @@ impl RuntimeConfig {
             require_io_uring: false,
             gather: true,
             recorder: None,
+            #[cfg(feature = "tune")]
+            cache: None,
         }
     }
 
@@ -183,6 +189,16 @@ impl RuntimeConfig {
             recorder: self.recorder.clone(),
             ..defaults
         }
+    }
+
+    #[cfg(feature = "tune")]
+    fn cache_config(&self) -> Option<&CacheConfig> {
+        self.cache.as_ref()
+    }
+
+    #[cfg(not(feature = "tune"))]
+    fn cache_config(&self) -> Option<&CacheConfig> {
+        None
     }
 
     fn check(&self) -> Result<(), RuntimeError> {
@@ -239,7 +255,8 @@ struct Inner {
     turns: Semaphore,
     /// Ends waits for buffers when the runtime is shut down.
     down: watch::Sender<bool>,
-    live: LiveParameters,
+    live: Arc<LiveParameters>,
+    cache: Option<BlockCache>,
     config: RuntimeConfig,
     /// Only where a monitor looks on.
     accesses: Option<AccessRing>,
@@ -277,6 +294,18 @@ impl RuntimeHandle {
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
         config.check()?;
         let engine = Engine::new(config.engine_config())?;
+        Self::with_engine(engine, config)
+    }
+
+    /// A handle around an engine that the program started itself. The settings that an engine is made with have no effect.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::InitializationFailed`] for a setting out of range.
+    pub fn with_engine(engine: Engine, config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        config.check()?;
+        let live = Arc::new(LiveParameters::new());
+        let cache = BlockCache::new(config.cache_config(), config.recorder.clone(), &live, &engine)?;
         let pool = PoolConfig::new(config.buffer_memory)
             .adaptive(HEADROOM)
             .keep_origins(config.trace_buffers)
@@ -286,9 +315,8 @@ impl RuntimeHandle {
         let rings = engine.capabilities().rings * config.queue_depth as usize;
         let turns = Semaphore::new(rings.max(TURNS_MIN).min(config.max_concurrent_file_ops));
         let down = watch::Sender::new(false);
-        let live = LiveParameters::new();
         let accesses = config.recorder.as_ref().map(|_| AccessRing::new());
-        let inner = Inner { engine, buffers, caretaker, turns, down, live, config, accesses };
+        let inner = Inner { engine, buffers, caretaker, turns, down, live, cache, config, accesses };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -383,6 +411,18 @@ impl RuntimeHandle {
         self.inner.accesses.as_ref()
     }
 
+    /// The cache for reads of direct files, if [`RuntimeConfig::cache`] asks for one.
+    #[cfg(feature = "tune")]
+    #[must_use]
+    pub fn block_cache(&self) -> Option<&BlockCache> {
+        self.inner.cache.as_ref()
+    }
+
+    /// What an opened file has to do with the cache.
+    pub(crate) fn cache_for(&self, file: &File, was_emptied: bool) -> FileCache {
+        self.inner.cache.as_ref().map_or(FileCache::Off, |cache| cache.open(file, was_emptied))
+    }
+
     /// What the engine found out about the machine, including why io_uring is not used.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
@@ -442,9 +482,15 @@ impl RuntimeHandle {
     /// end within `deadline`. Safe to call more than once.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.inner.turns.close();
+        if let Some(cache) = &self.inner.cache {
+            cache.stop().await;
+        }
         let engine = self.inner.engine.shutdown(deadline).await;
         self.inner.down.send_replace(true);
         self.inner.caretaker.dismiss().await;
+        if let Some(cache) = &self.inner.cache {
+            cache.clear();
+        }
         ShutdownReport {
             operations_left: engine.operations_left,
             threads_left: engine.threads_left,

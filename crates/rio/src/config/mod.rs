@@ -21,6 +21,8 @@ pub(crate) use layers::Layers;
 pub(crate) use setting::{Setting, switch};
 
 use crate::buffers::MemoryStrategy;
+#[cfg(feature = "tune")]
+use crate::cache::CacheConfig;
 use crate::error::RuntimeError;
 use crate::monitor::{PerformanceMonitorConfig, Targets};
 use crate::runtime::RuntimeConfig;
@@ -183,6 +185,16 @@ impl AdvancedRioConfig {
             }
         }
         Ok(())
+    }
+
+    /// The cache that the switch for reading ahead asks for. Off: what the engine's settings say, and nothing is read ahead.
+    #[cfg(feature = "tune")]
+    pub(crate) fn effective_cache(&self) -> Option<CacheConfig> {
+        let asked = self.runtime_config.cache.clone();
+        if self.enable_predictive_prefetching {
+            return Some(asked.unwrap_or_default());
+        }
+        asked.map(|cache| CacheConfig { prefetch: false, ..cache })
     }
 
     /// What the pool of buffers is made with.

@@ -33,6 +33,8 @@ mod recommendation;
 pub use recommendation::RioRecommendation;
 
 use crate::buffers::AdvancedBufferPool;
+#[cfg(feature = "tune")]
+use crate::cache::{BlockCache, CacheStats, PrefetchStats};
 use crate::config::{AdvancedRioConfig, Layers};
 use crate::error::RuntimeError;
 use crate::live::LiveParameters;
@@ -83,6 +85,8 @@ pub async fn init_runtime_with_advanced_config(
     let base = init_runtime_with_config(RuntimeConfig {
         recorder: monitor.as_ref().map(AdvancedPerformanceMonitor::recorder),
         gather: config.enable_adaptive_batching,
+        #[cfg(feature = "tune")]
+        cache: config.effective_cache(),
         ..config.runtime_config.clone()
     })?;
     if let Some(monitor) = &monitor {
@@ -108,6 +112,28 @@ impl EnhancedRioRuntime {
     #[must_use]
     pub fn performance_monitor(&self) -> Option<&AdvancedPerformanceMonitor> {
         self.parts.monitor.as_ref()
+    }
+
+    /// The cache for reads of direct files, if there is one.
+    #[cfg(feature = "tune")]
+    #[must_use]
+    pub fn block_cache(&self) -> Option<&BlockCache> {
+        self.parts.base.block_cache()
+    }
+
+    /// What the cache did and holds, if there is one.
+    #[cfg(feature = "tune")]
+    #[must_use]
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        self.block_cache().map(BlockCache::stats)
+    }
+
+    /// What was read ahead and what became of it, if
+    /// [`enable_predictive_prefetching`](AdvancedRioConfig::enable_predictive_prefetching) is on.
+    #[cfg(feature = "tune")]
+    #[must_use]
+    pub fn prefetch_stats(&self) -> Option<PrefetchStats> {
+        self.block_cache().and_then(BlockCache::prefetch_stats)
     }
 
     /// The settings the runtime was made with.
