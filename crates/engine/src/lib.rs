@@ -81,7 +81,6 @@ pub use error::{EngineError, FileError, Refusal};
 pub use file::{Advice, File};
 pub use inline::{budget, charge};
 pub use limits::Limits;
-
 pub use op::OpKind;
 pub use open::{DirectMode, OpenOptions, UnalignedWrites};
 pub use rustfs_rio_buf as buf;
