@@ -3,6 +3,7 @@
 //! * [`mod@bench`]: Rio beside other ways to read and write files, on the user's disk.
 //! * [`claims`]: every promise of Rio, measured.
 //! * [`doctor`]: what this machine offers and what Rio will use.
+//! * [`replay`]: recorded requests through cache and prefetching.
 //! * [`stress`]: hours of mixed load with every byte checked.
 //! * [`wal`]: write-ahead logs: what is in them, whether it is whole, and saving what is.
 //!
@@ -13,6 +14,7 @@
 mod bench;
 mod claims;
 mod doctor;
+mod replay;
 mod stress;
 mod wal;
 
@@ -30,6 +32,7 @@ Examples:
   rio bench --quick             a first look, under a minute, in the current directory
   rio bench --dir /mnt/data     the full comparison on another disk
   rio doctor                    what this machine offers, and what to change
+  rio replay --simulate a.trace what cache and prefetching are worth on recorded requests
   rio wal verify /srv/app/wal   checks every record of a write-ahead log
   rio completions bash > ~/.local/share/bash-completion/completions/rio
 
@@ -49,6 +52,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Claims(claims::ClaimsArgs),
     Doctor(doctor::DoctorArgs),
+    Replay(replay::ReplayArgs),
     Stress(stress::StressArgs),
     Wal(wal::WalArgs),
     Completions(CompletionsArgs),
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Stress(args) => stress::run(&args),
         Command::Wal(args) => wal::run(&args),
         Command::Completions(args) => completions(&args),

@@ -12,7 +12,8 @@ fn read(offset: u64, len: u32) -> Access {
 }
 
 /// 1 ms and nothing for the transfer, so that times are easily added.
-const DEVICE: DeviceModel = DeviceModel { latency_ns: 1_000_000, bytes_per_second: u64::MAX, depth: 4 };
+const DEVICE: DeviceModel =
+    DeviceModel { latency_ns: 1_000_000, bytes_per_second: u64::MAX, depth: 4, jitter_percent: 0, seed: 0 };
 
 fn config(cache_bytes: u64) -> SimulationConfig {
     SimulationConfig { cache_bytes, device: DEVICE, ..SimulationConfig::default() }
@@ -113,7 +114,7 @@ proptest! {
         let config = SimulationConfig {
             cache_bytes: room * 4096,
             policy: Policy::ALL[policy],
-            device: DeviceModel { latency_ns, bytes_per_second, depth },
+            device: DeviceModel { latency_ns, bytes_per_second, depth, jitter_percent: depth as u8 * 30, seed: room },
             pace: Pace::Recorded(1.0),
         };
         let mut simulation = Simulation::new(config, Some(Prefetcher::new(PrefetchBounds { use_min: 0.0, ..PrefetchBounds::default() })));
