@@ -6,7 +6,7 @@ use crate::process::{self, cargo};
 use crate::workspace::{list, parse, string};
 
 /// Licences that ask for no more than a notice.
-const ACCEPTED: [&str; 14] = [
+const ACCEPTED: [&str; 15] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -14,6 +14,8 @@ const ACCEPTED: [&str; 14] = [
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    // Per file: it binds who changes inferno, which draws flame graphs and is used as it is.
+    "CDDL-1.0",
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",

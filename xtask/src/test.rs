@@ -14,7 +14,8 @@ use crate::workspace;
 pub(crate) const MOUNTED: &str = "test-mounted";
 
 /// What some tests compare against or call; a test without its tool skips and says so.
-const TOOLS: [Tool; 1] = [Tool::new("fio", "fio")];
+const TOOLS: [Tool; 3] =
+    [Tool::new("fio", "fio"), Tool::new("chromium", "chromium"), Tool::new("tmux", "tmux")];
 
 /// Runs all tests; arguments after `--` go to `cargo nextest run`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
