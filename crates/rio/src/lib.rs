@@ -54,6 +54,8 @@ mod error;
 pub mod io_engine;
 mod live;
 pub mod monitor;
+#[cfg(feature = "tune")]
+pub mod optimizer;
 mod origin;
 pub mod runtime;
 pub mod wal;
@@ -76,6 +78,11 @@ pub use monitor::{
     AdvancedPerformanceMonitor, AlertSeverity,
     OptimizationRecommendation as MonitorOptimizationRecommendation, PerformanceAlert,
     PerformanceMonitorConfig, PerformanceTrend, RealTimeStats, Recorder, TrendDirection,
+};
+#[cfg(feature = "tune")]
+pub use optimizer::{
+    AccessDirection, AccessPattern, AccessPatternType, OptimizationParameters, OptimizationRecommendation,
+    OptimizationType, OptimizerError, PredictiveOptimizer,
 };
 pub use origin::{ConfigValue, Origin};
 pub use runtime::{

@@ -131,7 +131,7 @@ fn frozen_parameters_and_groups_that_are_off_are_left_alone() {
         assert!(matches!(decision.parameter.group(), Group::Concurrency | Group::Batching), "{decision}");
         assert_ne!(decision.parameter, Parameter::QueueDepth, "{decision}");
     }
-    let refused = engine.controller.request(Duration::ZERO, Parameter::QueueDepth, 64.0);
+    let refused = engine.controller.request(Duration::ZERO, &[(Parameter::QueueDepth, 64.0)]);
     assert_eq!(refused, Err(RequestError::Frozen { parameter: Parameter::QueueDepth }));
     engine.controller.unfreeze(Parameter::QueueDepth);
     engine.controller.switch(Group::Batching, false);
@@ -222,10 +222,11 @@ fn short_memory_is_given_back_and_taken_again() {
 fn a_request_is_clamped_applied_and_measured() {
     let mut engine = Engine::new(ControllerConfig { auto_tune: false, ..ControllerConfig::default() });
     engine.run(5, deep);
-    let decision = engine.controller.request(Duration::from_secs(6), Parameter::QueueDepth, 1e9).unwrap();
+    let depth = (Parameter::QueueDepth, 1e9);
+    let decision = engine.controller.request(Duration::from_secs(6), &[depth]).unwrap().remove(0);
     assert_eq!((decision.to, decision.state), (128.0, DecisionState::Proposed));
     assert_eq!(
-        engine.controller.request(Duration::ZERO, Parameter::BatchSize, 32.0),
+        engine.controller.request(Duration::ZERO, &[(Parameter::BatchSize, 32.0)]),
         Err(RequestError::Busy)
     );
     engine.values.set(decision.parameter, decision.to);
@@ -234,8 +235,7 @@ fn a_request_is_clamped_applied_and_measured() {
     let decision = engine.controller.log().get(decision.id).unwrap();
     assert_eq!(decision.state, DecisionState::Kept);
     assert!(decision.measured.is_some_and(|measured| measured.gain > 0.1), "{decision}");
-    let again = engine.controller.request(Duration::ZERO, Parameter::QueueDepth, 128.0);
-    assert!(matches!(again, Err(RequestError::InForce { .. })), "{again:?}");
+    assert_eq!(engine.controller.request(Duration::ZERO, &[depth]), Ok(Vec::new()), "in force already");
 }
 
 #[test]

@@ -207,40 +207,42 @@ impl Controller {
         true
     }
 
-    /// Proposes a change that somebody asks for: clamped, applied and judged like any other.
+    /// Proposes changes that somebody asks for: clamped, applied and judged together like any others. Empty if all of it is in force
+    /// already.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] if the parameter is frozen, or a proposal waits for its answer.
+    /// [`RequestError`] if a parameter is frozen, or a proposal waits for its answer.
     pub fn request(
         &mut self,
         now: Duration,
-        parameter: Parameter,
-        value: f64,
-    ) -> Result<Decision, RequestError> {
+        changes: &[(Parameter, f64)],
+    ) -> Result<Vec<Decision>, RequestError> {
         self.now = self.now.max(now);
-        if self.config.frozen.contains(&parameter) {
-            return Err(RequestError::Frozen { parameter });
+        let frozen = |(parameter, _): &&(Parameter, f64)| self.config.frozen.contains(parameter);
+        if let Some((parameter, _)) = changes.iter().find(frozen) {
+            return Err(RequestError::Frozen { parameter: *parameter });
         }
         if self.proposal.is_some() {
             return Err(RequestError::Busy);
         }
-        self.end_unjudged(DecisionState::Kept);
         let mut to = self.current;
-        to.set(parameter, value);
-        let figures = vec![Figure::new("asked for", value, "")];
-        let guard = self.config.aggressiveness.guard();
+        for (parameter, value) in changes {
+            to.set(*parameter, *value);
+        }
+        if to == self.current {
+            return Ok(Vec::new());
+        }
+        self.end_unjudged(DecisionState::Kept);
+        let share = self.config.aggressiveness.guard();
         let draft = Draft {
             reason: Reason::Requested,
-            figures,
+            figures: Vec::new(),
             expected: None,
-            reverse_if: ReverseIf::WorseBy { share: guard },
+            reverse_if: ReverseIf::WorseBy { share },
         };
-        let decisions = self.propose(&to, &[parameter], &draft, Purpose::Trial);
-        decisions
-            .into_iter()
-            .next()
-            .ok_or(RequestError::InForce { parameter, value: self.current.get(parameter) })
+        let parameters: Vec<Parameter> = changes.iter().map(|(parameter, _)| *parameter).collect();
+        Ok(self.propose(&to, &parameters, &draft, Purpose::Trial))
     }
 
     /// The values the engine runs with, as confirmed.
@@ -353,14 +355,6 @@ pub enum RequestError {
     /// Another proposal waits.
     #[error("another proposal has not been confirmed or refused yet; answer it first")]
     Busy,
-    /// There is nothing to change.
-    #[error("{parameter} is {} already", parameter.show(*value))]
-    InForce {
-        /// Which.
-        parameter: Parameter,
-        /// Its value.
-        value: f64,
-    },
 }
 
 impl Controller {
