@@ -35,6 +35,11 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// dashboards can show, at 26 lines a series.
 const BOUNDS: u32 = 26;
 
+/// The bounds.
+pub(crate) fn bounds() -> impl Iterator<Item = Duration> {
+    (0..BOUNDS).map(|power| Duration::from_micros(1 << power))
+}
+
 /// Everything that a collector knows, for a scrape. Counters are those at the end of the latest interval, so that all parts agree.
 ///
 /// # Errors
@@ -204,9 +209,8 @@ fn gauges(
 fn put_histogram(mut encoder: MetricEncoder<'_>, latency: &Histogram) -> Result<(), fmt::Error> {
     // The library adds the buckets up by itself.
     let mut below = 0;
-    let mut buckets: Vec<(f64, u64)> = (0..BOUNDS)
-        .map(|power| {
-            let bound = Duration::from_micros(1 << power);
+    let mut buckets: Vec<(f64, u64)> = bounds()
+        .map(|bound| {
             let up_to = latency.count_up_to(bound);
             let bucket = (bound.as_secs_f64(), up_to - below);
             below = up_to;

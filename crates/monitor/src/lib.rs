@@ -37,11 +37,16 @@ mod clock;
 mod collector;
 mod components;
 mod export;
+#[cfg(feature = "forecast")]
+mod forecast;
 mod histogram;
 mod history;
 mod measured;
 mod metric;
 mod operation;
+#[cfg(feature = "otlp")]
+mod otlp;
+mod pattern;
 mod recorder;
 mod robust;
 mod series;
@@ -58,13 +63,23 @@ pub use clock::{Clock, Ticks};
 pub use collector::{Collected, Collector, CollectorConfig, Reading};
 pub use components::{CacheCounters, Components, Deliveries, EngineCounters, PoolCounters};
 pub use export::{CONTENT_TYPE, openmetrics};
-pub use histogram::{Histogram, HistogramError};
-pub use history::{
-    Entry, Extent, History, HistoryFile, HistoryFileError, Sample, SampleError, Slice, Tier, csv,
+#[cfg(feature = "forecast")]
+pub use forecast::{
+    Ahead, FORECAST_VALUES_MAX, FORECAST_VALUES_MIN, Forecast, ForecastError, ForecastModel, HORIZON_MAX,
+    forecast,
 };
+pub use histogram::{Histogram, HistogramError};
+pub use history::{Entry, Extent, History, Sample, SampleError, Slice, Tier, csv};
+#[cfg(feature = "history")]
+pub use history::{HistoryFile, HistoryFileError};
+#[cfg(feature = "arrow")]
+pub use history::{ParquetFailed, parquet};
 pub use measured::{MEASURED, Measured};
 pub use metric::{METRICS, Metric, Scale, Worse};
 pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
+#[cfg(feature = "otlp")]
+pub use otlp::otlp_request;
+pub use pattern::{FoundPattern, PATTERN_VALUES_MIN, Pattern, find_patterns};
 pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};
 pub use series::{NAME_BYTES_MAX, NAMES_MAX, PerformanceTrend, RefusedValue, Registry, TrendDirection};
 pub use stats::{Gauges, RealTimeStats};

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub const NAMES_MAX: usize = 256;
 /// Longest name, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
-/// Values kept per name.
-const VALUES_MAX: usize = 120;
+/// Values kept per name: twelve minutes of seconds, what forecasts and patterns look at. 1.5 MiB if all names are in use.
+const VALUES_MAX: usize = 720;
 
 /// Why a value was not taken.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -218,6 +218,17 @@ impl Registry {
     /// The latest value of each metric.
     pub fn latest(&self) -> impl Iterator<Item = (&str, f64)> {
         self.series.iter().filter_map(|(name, series)| Some((name.as_str(), series.latest()?)))
+    }
+
+    /// The latest values of a metric, oldest first, at most 720.
+    #[must_use]
+    pub fn values(&self, name: &str) -> Option<Vec<f64>> {
+        Some(self.series.get(name)?.values.iter().copied().collect())
+    }
+
+    /// The names in use.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.series.keys().map(String::as_str)
     }
 
     /// The trend of every metric with at least eight values.

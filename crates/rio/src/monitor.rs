@@ -21,14 +21,31 @@
 //! ```
 
 mod http;
+mod insight;
+#[cfg_attr(not(feature = "history"), path = "monitor/keeper_absent.rs")]
+mod keeper;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod sink;
 mod task;
+
+#[cfg(feature = "tune")]
+pub use insight::MetricForecast;
+pub use insight::MetricPattern;
+#[cfg(feature = "otlp")]
+pub use otlp::OtlpConfig;
 mod view;
 
+#[cfg(feature = "history")]
+pub use rustfs_rio_monitor::HistoryFileError;
+#[cfg(feature = "arrow")]
+pub use rustfs_rio_monitor::ParquetFailed;
+#[cfg(feature = "tune")]
+pub use rustfs_rio_monitor::{Ahead, Forecast, ForecastError, ForecastModel};
 pub use rustfs_rio_monitor::{
     Alert, AlertSeverity, Alerts, CONTENT_TYPE, CacheCounters, Category, Change, Components, Ended,
-    EngineCounters, ErrorClass, FileClass, Gauges, HeatMap, HistoryFileError, HistoryPoint, Key, METRICS,
-    Metric, Operation, OperationStats, Path, PerformanceTrend, PoolCounters, RealTimeStats, Recorder,
+    EngineCounters, ErrorClass, FileClass, FoundPattern, Gauges, HeatMap, HistoryPoint, Key, METRICS, Metric,
+    Operation, OperationStats, Path, Pattern, PerformanceTrend, PoolCounters, RealTimeStats, Recorder,
     RefusedValue, Silence, Snapshot, Spread, SystemSample, Targets, Tier, Timer, TrendDirection,
     operation_stats,
 };
@@ -76,6 +93,9 @@ pub struct PerformanceMonitorConfig {
     pub webhook: Option<WebhookConfig>,
     /// Appends alerts to a file. Default none.
     pub alert_log: Option<AlertLogConfig>,
+    /// Sends metrics to an OpenTelemetry collector. Default none.
+    #[cfg(feature = "otlp")]
+    pub otlp: Option<OtlpConfig>,
 }
 
 /// What is wrong with the settings of a monitor.
@@ -85,6 +105,22 @@ pub enum MonitorConfigError {
     /// A webhook cannot be used.
     #[error("the webhook {url:?} cannot be used: {reason}; expected http://host:port, as of Alertmanager")]
     Webhook {
+        /// Its URL.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The build lacks what a setting needs.
+    #[error("{setting} is set, and this build lacks it; build with the feature {feature}")]
+    Feature {
+        /// The setting.
+        setting: &'static str,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// An export to OpenTelemetry cannot be used.
+    #[error("the OpenTelemetry receiver {url:?} cannot be used: {reason}; expected http://host:4318")]
+    Otlp {
         /// Its URL.
         url: String,
         /// Why not.
@@ -114,6 +150,8 @@ impl Default for PerformanceMonitorConfig {
             history_file: None,
             webhook: None,
             alert_log: None,
+            #[cfg(feature = "otlp")]
+            otlp: None,
         }
     }
 }
@@ -189,7 +227,10 @@ pub struct AdvancedPerformanceMonitor {
     config: PerformanceMonitorConfig,
     recorder: Arc<Recorder>,
     shared: Arc<Shared>,
-    task: Mutex<Option<Task>>,
+    /// The one that collects first.
+    tasks: Mutex<Vec<Task>>,
+    #[cfg(feature = "tune")]
+    forecasts: insight::Forecasts,
 }
 
 impl AdvancedPerformanceMonitor {
@@ -230,7 +271,11 @@ impl AdvancedPerformanceMonitor {
         let shared =
             Arc::new(Shared::new(collector, Arc::clone(&recorder), config.enable_performance_profiling));
         let runtime = tokio::runtime::Handle::try_current().ok();
-        shared.set_sinks(sinks(&config, runtime.as_ref(), report)?);
+        shared.set_sinks(sinks(&config, runtime.as_ref(), &report)?);
+        if config.history_file.is_some() && !keeper::IS_AVAILABLE {
+            report(MonitorConfigError::Feature { setting: "history_file", feature: "history" })?;
+        }
+        let exporter = exporter(&config, runtime.as_ref(), &shared, &report)?;
         let task = match runtime {
             _ if !config.enable_real_time_dashboard => None,
             Some(runtime) => {
@@ -242,7 +287,15 @@ impl AdvancedPerformanceMonitor {
                 None
             }
         };
-        Ok(Self { config, recorder, shared, task: Mutex::new(task) })
+        let tasks = Mutex::new(task.into_iter().chain(exporter).collect());
+        Ok(Self {
+            config,
+            recorder,
+            shared,
+            tasks,
+            #[cfg(feature = "tune")]
+            forecasts: insight::Forecasts::default(),
+        })
     }
 
     /// The settings.
@@ -375,6 +428,19 @@ impl AdvancedPerformanceMonitor {
         rustfs_rio_monitor::csv(&samples)
     }
 
+    /// The history of the time up to now as a Parquet file, with the steps of [`history_csv`](Self::history_csv).
+    ///
+    /// # Errors
+    ///
+    /// [`ParquetFailed`]; none in practice, because writing to memory does not fail.
+    #[cfg(feature = "arrow")]
+    pub fn history_parquet(&self, duration: Duration) -> Result<Vec<u8>, ParquetFailed> {
+        let now = wall().as_secs();
+        let (slice, _) = self.slice(None, now.saturating_sub(duration.as_secs()), now);
+        let samples: Vec<_> = slice.samples().collect();
+        rustfs_rio_monitor::parquet(&samples)
+    }
+
     /// Where each metric with at least eight values is going, the program's own among them.
     pub async fn get_performance_trends(&self) -> HashMap<String, PerformanceTrend> {
         if !self.config.enable_pattern_recognition {
@@ -442,8 +508,8 @@ impl AdvancedPerformanceMonitor {
     /// Ends the tasks and waits for them: the last interval is in the history file then, and each sink has tried once more to deliver what
     /// it had, which takes a webhook's [`timeout`](WebhookConfig::timeout) at most. Does nothing the second time.
     pub async fn shutdown(&self) {
-        let task = self.task.lock().take();
-        if let Some(task) = task {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for task in tasks {
             task.end().await;
         }
         for sink in self.shared.sinks() {
@@ -452,11 +518,40 @@ impl AdvancedPerformanceMonitor {
     }
 }
 
+/// The export to OpenTelemetry, if the settings ask for it.
+#[cfg(feature = "otlp")]
+fn exporter<E>(
+    config: &PerformanceMonitorConfig,
+    runtime: Option<&tokio::runtime::Handle>,
+    shared: &Arc<Shared>,
+    report: &impl Fn(MonitorConfigError) -> Result<(), E>,
+) -> Result<Option<Task>, E> {
+    let Some(otlp) = &config.otlp else { return Ok(None) };
+    match otlp.endpoint() {
+        Ok(endpoint) => Ok(runtime.map(|runtime| otlp::start(runtime, otlp.clone(), endpoint, shared))),
+        Err(reason) => {
+            report(MonitorConfigError::Otlp { url: otlp.url.clone(), reason })?;
+            Ok(None)
+        }
+    }
+}
+
+/// There is none in this build.
+#[cfg(not(feature = "otlp"))]
+fn exporter<E>(
+    _config: &PerformanceMonitorConfig,
+    _runtime: Option<&tokio::runtime::Handle>,
+    _shared: &Arc<Shared>,
+    _report: &impl Fn(MonitorConfigError) -> Result<(), E>,
+) -> Result<Option<Task>, E> {
+    Ok(None)
+}
+
 /// The sinks that the settings ask for.
 fn sinks<E>(
     config: &PerformanceMonitorConfig,
     runtime: Option<&tokio::runtime::Handle>,
-    report: impl Fn(MonitorConfigError) -> Result<(), E>,
+    report: &impl Fn(MonitorConfigError) -> Result<(), E>,
 ) -> Result<Vec<sink::Sink>, E> {
     let mut sinks = Vec::new();
     if let Some(webhook) = &config.webhook {
@@ -522,7 +617,7 @@ impl std::fmt::Debug for AdvancedPerformanceMonitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AdvancedPerformanceMonitor")
             .field("config", &self.config)
-            .field("collects", &self.task.lock().is_some())
+            .field("collects", &!self.tasks.lock().is_empty())
             .finish_non_exhaustive()
     }
 }

