@@ -1,4 +1,5 @@
-//! Formats of stored objects, as state machines without I/O: bytes go in in pieces of any size, and bytes come out.
+//! Readers, writers and formats of stored objects. The formats are state machines without I/O: bytes go in in pieces of any size, and
+//! bytes come out. The readers drive them from a [`tokio::io::AsyncRead`].
 //!
 //! Modules, in reading order:
 //!
@@ -7,13 +8,19 @@
 //! * [`codec`]: block compression behind one type, dictionaries, and policies that choose per block.
 //! * [`dare`]: authenticated encryption in packages of 64 KiB (DARE 2.0).
 //! * [`s2`]: compression in blocks with checksums (S2 and Snappy streams).
+//! * [`rustfs`]: the formats of RustFS: compressed blocks, their index, encrypted blocks.
+//! * [`reader`]: the traits of readers, and readers that count and hash.
+//! * [`hash`]: [`HashReader`](hash::HashReader), which checks all that is known of an object.
+//! * [`rio_v2`]: readers over S2 and DARE.
 //! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
+//! * `varint`: numbers of variable length.
 //!
 //! What holds:
 //!
 //! * Nothing comes out that was not checked, and, where the format authenticates, nothing that was not authenticated.
 //! * What a decoder holds is bounded by one unit of its format; what it appends by its input and one unit.
 //! * No input makes it panic. After an error it stays in that error.
+//! * A reader returns `Pending` only when its source did, which has the waker then.
 //!
 //! Not here: storage and key management.
 #![forbid(unsafe_code)]
@@ -22,7 +29,11 @@ pub mod checksum;
 pub mod codec;
 pub mod dare;
 pub mod error;
+pub mod hash;
 mod key;
+pub mod reader;
+pub mod rio_v2;
+pub mod rustfs;
 pub mod s2;
 mod varint;
 

@@ -29,3 +29,5 @@ pub use kind::{
 pub use list::{decode_varint, read_checksums, read_part_checksums};
 pub use multi::MultiHasher;
 pub use value::Checksum;
+
+pub(crate) use algorithm::hex;

@@ -166,6 +166,12 @@ impl Index {
     }
 }
 
+/// The stored form inside a whole index chunk.
+pub(crate) fn strip_index_chunk(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, body) = bytes.split_first_chunk::<CHUNK_HEADER_BYTES>()?;
+    if header[0] == INDEX { strip(*header, body, bytes.len()) } else { None }
+}
+
 /// What is between the magic and the size of a chunk.
 fn strip(header: [u8; CHUNK_HEADER_BYTES], body: &[u8], total: usize) -> Option<&[u8]> {
     let body = body.strip_prefix(MAGIC)?.strip_suffix(TRAILER)?;

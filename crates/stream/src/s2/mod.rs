@@ -20,3 +20,5 @@ pub use encode::Encoder;
 pub use error::S2Error;
 pub use format::{BLOCK_BYTES, BLOCK_BYTES_MAX};
 pub use index::{INDEX_ENTRIES_MAX, Index, IndexEntry};
+
+pub(crate) use index::strip_index_chunk;
