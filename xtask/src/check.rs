@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::skips::SkipLog;
-use crate::steps;
+use crate::{instructions, steps};
 
 /// What a step may use.
 pub(crate) struct Context {
@@ -39,7 +39,7 @@ enum Speed {
     Slow,
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step { name: "fmt", about: "formatting", speed: Speed::Quick, run: steps::fmt },
     Step { name: "tidy", about: "house rules", speed: Speed::Quick, run: steps::tidy },
     Step { name: "clippy", about: "lints as errors", speed: Speed::Quick, run: steps::clippy },
@@ -62,6 +62,12 @@ const STEPS: [Step; 15] = [
     Step { name: "schedules", about: "seeded fault schedules", speed: Speed::Slow, run: steps::schedules },
     Step { name: "wal", about: "power losses and killed writers", speed: Speed::Slow, run: steps::wal },
     Step { name: "history", about: "killed writers of the monitor", speed: Speed::Slow, run: steps::history },
+    Step {
+        name: "instructions",
+        about: "instructions of hot paths",
+        speed: Speed::Slow,
+        run: instructions::check,
+    },
     Step { name: "asan", about: "soak under AddressSanitizer", speed: Speed::Slow, run: steps::asan },
     Step { name: "vm-smoke", about: "the other kernel boots", speed: Speed::Slow, run: steps::vm_smoke },
     Step {

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`check`] is everything CI runs, as named steps; [`mod@test`] sets up what the tests need and runs
 //! them, on the file systems of [`matrix`]; [`tidy`] is the house rules; [`vm`] boots another kernel; [`skips`] keeps
-//! account of what did not run. [`process`], [`workspace`] and [`packages`] are the tools they share.
+//! account of what did not run; [`instructions`] counts hot paths. [`process`], [`workspace`] and [`packages`] are the tools they share.
 //!
 //! A step that cannot run here is a skip: it is printed with its reason, and a failure under `RIO_REQUIRE_ALL=1`.
 
@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod check;
+mod instructions;
 mod licences;
 mod matrix;
 mod packages;
@@ -35,6 +36,7 @@ usage: cargo xtask COMMAND
   vm SCENARIO [OPTIONS] [-- ARGS]    boot another kernel under qemu with a test inside
   asan                               the soak test under AddressSanitizer (needs a nightly toolchain)
   loom                               the models of concurrent parts
+  instructions [--bless]             instructions of hot paths, and a new baseline for them
   fuzz-schedules [--count N] [--seed S]
                                      seeded fault schedules against a reference model
 
@@ -67,6 +69,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "vm" => vm::run(rest),
         "asan" => steps::alone(steps::asan),
         "loom" => steps::alone(steps::loom),
+        "instructions" => instructions::run(rest),
         "fuzz-schedules" => steps::fuzz_schedules(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
