@@ -177,6 +177,15 @@ impl AccessRing {
         (first..kept).filter_map(|number| self.read(number)).collect()
     }
 
+    /// The accesses that were kept from this number on, as far as they are still in the ring, and the number to ask from next time. The
+    /// first number is 0.
+    #[must_use]
+    pub fn since(&self, number: u64) -> (Vec<RecordedAccess>, u64) {
+        let kept = self.kept.load(Ordering::Acquire);
+        let first = kept.saturating_sub(SLOTS as u64).max(number);
+        ((first..kept).filter_map(|number| self.read(number)).collect(), kept.max(number))
+    }
+
     fn read(&self, number: u64) -> Option<RecordedAccess> {
         let slot = self.slots.get(number as usize % SLOTS)?;
         let expected = number * 2 + 2;
@@ -268,6 +277,9 @@ mod tests {
         assert_eq!(accesses.iter().filter(|access| access.write).count(), 25);
         assert!(accesses.iter().enumerate().all(|(at, access)| access.offset == at as u64 * 4096));
         assert!(accesses.is_sorted_by_key(|access| access.at_us));
+        let (latest, next) = ring.since(90);
+        assert_eq!((latest.len(), latest[0].offset, next), (10, 90 * 4096, 100));
+        assert!(ring.since(next).0.is_empty());
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl DiskFile {
         let timeout = runtime_handle.config().io_timeout;
         let file =
             tokio::time::timeout(timeout, opening).await.map_err(|_| RuntimeError::OperationTimeout)??;
-        let cursor = Mutex::new(Cursor::new(runtime_handle.config().buffer_size));
+        let cursor = Mutex::new(Cursor::new(runtime_handle.live().buffer_size() as usize));
         let tag = AccessTag::new(runtime_handle, file.path());
         let cache = runtime_handle.cache_for(&file, options.empties());
         Ok(Self { file, cache, cursor, runtime: runtime_handle.clone(), tag })

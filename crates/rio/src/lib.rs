@@ -57,7 +57,13 @@ pub mod monitor;
 #[cfg(feature = "tune")]
 pub mod optimizer;
 mod origin;
+mod owned_task;
 pub mod runtime;
+#[cfg(feature = "tune")]
+mod tuning;
+#[cfg(not(feature = "tune"))]
+#[path = "tuning_absent.rs"]
+mod tuning;
 pub mod wal;
 
 pub use access_ring::{AccessRing, RecordedAccess, RecordedFile};
@@ -97,5 +103,9 @@ pub use rustfs_rio_buf::{
 pub use rustfs_rio_engine::{
     Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
     Refusal, RingRefusal, Stat, UnalignedWrites,
+};
+#[cfg(feature = "tune")]
+pub use rustfs_rio_tune::{
+    Codec, Decision, DecisionId, DecisionState, Group, Parameter, Parameters, RequestError,
 };
 pub use wal::{Wal, WalConfig, WalEntry};

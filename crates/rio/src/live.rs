@@ -1,9 +1,14 @@
 //! The values in force of everything that changes while a runtime works.
 //!
-//! Who uses a value loads it when it needs it; who tunes stores a new one. Values are independent of each other, so the
+//! Bounds of the engine and the pool are kept by those ([`Engine::limits`](rustfs_rio_engine::Engine::limits)), and stand here as
+//! well, for whoever wants to see all at once. Who uses a value loads it when it needs it; who tunes stores a new one. Values are independent of each other, so the
 //! order in which two of them become visible does not matter.
 
+use rustfs_rio_engine::Limits;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// The code of Zstandard, see [`LiveParameters::compression`].
+const ZSTD: u8 = 4;
 
 /// Parameters that are read where they are used, without a lock. One per runtime.
 #[derive(Debug)]
@@ -29,7 +34,8 @@ macro_rules! parameter {
         }
 
         #[doc = concat!("Changes [`", stringify!($name), "`](Self::", stringify!($name), ").")]
-        pub fn $set(&self, value: u64) {
+        #[cfg_attr(not(feature = "tune"), allow(dead_code, reason = "nothing tunes"))]
+        pub(crate) fn $set(&self, value: u64) {
             self.$name.store(value, Ordering::Relaxed);
         }
     )*};
@@ -37,18 +43,18 @@ macro_rules! parameter {
 
 impl LiveParameters {
     /// The defaults of the existing API.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(buffer_size: u64, limits: Limits) -> Self {
         Self {
             prefetch_distance: AtomicU64::new(4),
             prefetch_size: AtomicU64::new(64 << 10),
-            batch_size: AtomicU64::new(16),
-            batch_timeout_us: AtomicU64::new(10_000),
-            compression_algorithm: AtomicU8::new(0),
+            batch_size: AtomicU64::new(limits.batch_size as u64),
+            batch_timeout_us: AtomicU64::new(limits.batch_timeout.as_micros() as u64),
+            compression_algorithm: AtomicU8::new(ZSTD),
             compression_level: AtomicU8::new(3),
             buffer_pool_size: AtomicU64::new(1024),
-            buffer_size: AtomicU64::new(64 << 10),
-            max_concurrent_ops: AtomicU64::new(1024),
-            queue_depth: AtomicU64::new(128),
+            buffer_size: AtomicU64::new(buffer_size),
+            max_concurrent_ops: AtomicU64::new(limits.max_concurrent_ops as u64),
+            queue_depth: AtomicU64::new(u64::from(limits.queue_depth)),
         }
     }
 
@@ -71,14 +77,15 @@ impl LiveParameters {
         queue_depth, set_queue_depth;
     }
 
-    /// The codec for new objects, as the number of the parameter, and its level.
+    /// The codec for new objects, as its number (none 0, lz4 1, s2 2, snappy 3, zstd 4, deflate 5, gzip 6, brotli 7), and its level.
     #[must_use]
     pub fn compression(&self) -> (u8, u8) {
         (self.compression_algorithm.load(Ordering::Relaxed), self.compression_level.load(Ordering::Relaxed))
     }
 
     /// Changes [`compression`](Self::compression).
-    pub fn set_compression(&self, algorithm: u8, level: u8) {
+    #[cfg_attr(not(feature = "tune"), allow(dead_code, reason = "nothing tunes"))]
+    pub(crate) fn set_compression(&self, algorithm: u8, level: u8) {
         self.compression_algorithm.store(algorithm, Ordering::Relaxed);
         self.compression_level.store(level, Ordering::Relaxed);
     }

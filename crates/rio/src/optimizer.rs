@@ -289,6 +289,50 @@ impl PredictiveOptimizer {
         *self.inner.state.lock().controller.parameters()
     }
 
+    /// Changes a parameter as a decision like any other: clamped, applied, measured, and taken back if it makes things worse. To keep a
+    /// value whatever comes of it, [`pin`](Self::pin) the parameter afterwards. Returns the value in force, in the parameter's unit.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimizerError::Request`] for a pinned parameter; [`OptimizerError::Refused`] if the engine does not take the value.
+    pub fn set_parameter(&self, parameter: Parameter, value: f64) -> Result<f64, OptimizerError> {
+        let mut state = self.inner.state.lock();
+        let decisions = state.controller.request(self.now(), &[(parameter, value)])?;
+        match self.carry_out(&mut state.controller, &decisions) {
+            Some(parameter) => Err(OptimizerError::Refused { parameter }),
+            None => Ok(state.controller.parameters().get(parameter)),
+        }
+    }
+
+    /// Leaves a parameter as it is from now on.
+    pub fn pin(&self, parameter: Parameter) {
+        self.inner.state.lock().controller.freeze(parameter);
+    }
+
+    /// Tunes a parameter again.
+    pub fn unpin(&self, parameter: Parameter) {
+        self.inner.state.lock().controller.unfreeze(parameter);
+    }
+
+    /// The time since the optimizer was made, for [`turn`](Self::turn).
+    pub(crate) fn age(&self) -> Duration {
+        self.now()
+    }
+
+    /// Takes accesses of files, under one lock; at most 64 names are kept, and the one not seen for longest goes first.
+    pub(crate) fn observe_files<'a>(&self, accesses: impl Iterator<Item = (&'a str, u64, usize, Duration)>) {
+        let mut state = self.inner.state.lock();
+        for (name, offset, size, at) in accesses {
+            state.patterns.observe(name, offset, size, at);
+        }
+    }
+
+    /// As [`get_access_patterns`](Self::get_access_patterns), without `await`.
+    #[must_use]
+    pub fn access_patterns(&self) -> HashMap<String, AccessPattern> {
+        self.inner.state.lock().patterns.all(self.inner.config.min_samples_for_prediction)
+    }
+
     /// The latest decisions, oldest first, at most 512: why each was taken, what was expected and what was measured.
     #[must_use]
     pub fn decisions(&self) -> Vec<Decision> {
@@ -376,25 +420,5 @@ impl LiveParameters {
             values.set(parameter, value);
         }
         values
-    }
-
-    /// Changes one value, clamped; returns the one in force.
-    pub fn set_parameter(&self, parameter: Parameter, value: f64) -> f64 {
-        let mut values = self.parameters();
-        let value = values.set(parameter, value);
-        match parameter {
-            Parameter::PrefetchDistance => self.set_prefetch_distance(values.prefetch_distance as u64),
-            Parameter::PrefetchSize => self.set_prefetch_size(values.prefetch_size as u64),
-            Parameter::BatchSize => self.set_batch_size(values.batch_size as u64),
-            Parameter::BatchTimeout => self.set_batch_timeout_us(values.batch_timeout.as_micros() as u64),
-            Parameter::Compression | Parameter::CompressionLevel => {
-                self.set_compression(values.codec.code() as u8, values.compression_level);
-            }
-            Parameter::BufferPoolSize => self.set_buffer_pool_size(values.buffer_pool_size as u64),
-            Parameter::BufferSize => self.set_buffer_size(values.buffer_size as u64),
-            Parameter::MaxConcurrentOps => self.set_max_concurrent_ops(values.max_concurrent_ops as u64),
-            Parameter::QueueDepth => self.set_queue_depth(values.queue_depth as u64),
-        }
-        value
     }
 }

@@ -140,6 +140,8 @@ mod tests {
             worker_threads: _,
             trace_buffers: _,
             wipe_buffers: _,
+            keep_buffers: _,
+            max_waiting_ops: _,
             max_blocking_threads: _,
             thread_local: _,
             io_timeout: _,
@@ -159,7 +161,7 @@ mod tests {
             #[cfg(feature = "tune")]
                 cache: _,
         } = RuntimeConfig::default();
-        assert_eq!(RuntimeConfig::default().describe().len(), if cfg!(feature = "tune") { 21 } else { 18 });
+        assert_eq!(RuntimeConfig::default().describe().len(), if cfg!(feature = "tune") { 23 } else { 20 });
     }
 
     #[test]

@@ -91,12 +91,17 @@ pub struct RuntimeConfig {
     pub trace_buffers: bool,
     /// Whether buffers are overwritten with zeros when they come back, for services that hold secrets in them. Default off.
     pub wipe_buffers: bool,
+    /// Whether buffers are kept for the next request. Off: each is taken from the system and goes back to it. Default on.
+    pub keep_buffers: bool,
     /// Asks the I/O scheduler for precedence over ordinary processes.
     pub high_priority: bool,
     /// Which backend carries out operations; [`Backend::Auto`] picks the best path for each.
     pub backend: Backend,
     /// Operations in flight at most, 1 to 65536. Default 1024, `RUSTFS_MAX_CONCURRENT_FILE_OPS`.
     pub max_concurrent_file_ops: usize,
+    /// Operations that may wait for their turn, 0 to 1048576; further ones are refused with
+    /// [`Refusal::Overloaded`](crate::Refusal). Default 65536.
+    pub max_waiting_ops: usize,
     /// Operations of one [`IoEngine`](crate::IoEngine) in flight at most. Default 2048, `RUSTFS_IO_ENGINE_CONCURRENCY`.
     pub io_engine_concurrency: usize,
     /// Operations in the kernel per ring at most, 1 to 4096. Default 128.
@@ -140,9 +145,11 @@ impl RuntimeConfig {
             buffer_memory: default_buffer_memory(),
             trace_buffers: false,
             wipe_buffers: false,
+            keep_buffers: true,
             high_priority: false,
             backend: Backend::Auto,
             max_concurrent_file_ops: 1024,
+            max_waiting_ops: 65536,
             io_engine_concurrency: 2048,
             queue_depth: 128,
             sqpoll_idle: None,
@@ -179,6 +186,7 @@ impl RuntimeConfig {
             backend: self.backend,
             ring,
             max_concurrent_ops: self.max_concurrent_file_ops,
+            max_waiting_ops: self.max_waiting_ops,
             rings,
             queue_depth: self.queue_depth,
             blocking_threads_max: self.max_blocking_threads.unwrap_or(defaults.blocking_threads_max),
@@ -270,6 +278,8 @@ pub struct ShutdownReport {
     pub operations_left: usize,
     /// Threads that are still inside a system call.
     pub threads_left: usize,
+    /// Tasks around the engine (monitor, optimizer, healer) that did not end in time or by themselves; they were aborted.
+    pub tasks_left: usize,
     /// Whether the runtime had been shut down before.
     pub already_down: bool,
     /// Buffers that the program still holds. They stay valid; who holds none on purpose has found a leak.
@@ -280,7 +290,7 @@ impl ShutdownReport {
     /// Whether every operation and thread ended.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.operations_left == 0 && self.threads_left == 0
+        self.operations_left == 0 && self.threads_left == 0 && self.tasks_left == 0
     }
 }
 
@@ -304,12 +314,13 @@ impl RuntimeHandle {
     /// [`RuntimeError::InitializationFailed`] for a setting out of range.
     pub fn with_engine(engine: Engine, config: RuntimeConfig) -> Result<Self, RuntimeError> {
         config.check()?;
-        let live = Arc::new(LiveParameters::new());
+        let live = Arc::new(LiveParameters::new(config.buffer_size as u64, engine.limits()));
         let cache = BlockCache::new(config.cache_config(), config.recorder.clone(), &live, &engine)?;
         let pool = PoolConfig::new(config.buffer_memory)
             .adaptive(HEADROOM)
             .keep_origins(config.trace_buffers)
-            .wipe_on_return(config.wipe_buffers);
+            .wipe_on_return(config.wipe_buffers)
+            .keep(config.keep_buffers);
         let buffers = BufferPool::new(pool).map_err(io::Error::from)?;
         let caretaker = Caretaker::employ(&buffers);
         let rings = engine.capabilities().rings * config.queue_depth as usize;
@@ -494,6 +505,7 @@ impl RuntimeHandle {
         ShutdownReport {
             operations_left: engine.operations_left,
             threads_left: engine.threads_left,
+            tasks_left: 0,
             already_down: engine.already_down,
             buffers: self.inner.buffers.leak(),
         }

@@ -67,6 +67,7 @@ pub struct PoolConfig {
     numa_node: Option<u32>,
     wipes: bool,
     keeps_origins: bool,
+    keeps: bool,
 }
 
 /// Least and most that [`PoolConfig::adaptive`] takes.
@@ -86,6 +87,7 @@ impl PoolConfig {
             numa_node: None,
             wipes: false,
             keeps_origins: false,
+            keeps: true,
         }
     }
 
@@ -137,6 +139,13 @@ impl PoolConfig {
     #[must_use]
     pub fn keep_origins(self, keeps_origins: bool) -> Self {
         Self { keeps_origins, ..self }
+    }
+
+    /// Whether a buffer that comes back waits for the next request. Otherwise each is taken from the system and goes back to it, and
+    /// only the bound is left of the pool. Default `true`.
+    #[must_use]
+    pub fn keep(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Capacity of the buffer that serves a request of `len` bytes in a pool without a fixed size, in bytes; `None` above 128 GiB.
@@ -280,8 +289,9 @@ impl From<PoolError> for std::io::Error {
 #[derive(Clone)]
 pub struct BufferPool {
     owner: Arc<Owner>,
-    /// Bounds on what a request counts as.
-    sizes: (usize, usize),
+    /// What a request counts as at most, and whether all are alike.
+    size_max: usize,
+    is_fixed: bool,
 }
 
 struct Owner(&'static Shared);
@@ -301,8 +311,8 @@ impl BufferPool {
     /// settings that contradict each other or the machine.
     pub fn new(config: PoolConfig) -> Result<Self, PoolError> {
         let node = config.check()?;
-        let sizes = (config.size_min, config.size_max.unwrap_or(usize::MAX));
-        Ok(Self { owner: Arc::new(Owner(Shared::open(&config, node))), sizes })
+        let (size_max, is_fixed) = (config.size_max.unwrap_or(usize::MAX), config.is_fixed);
+        Ok(Self { owner: Arc::new(Owner(Shared::open(&config, node))), size_max, is_fixed })
     }
 
     /// An empty buffer with room for at least `len` bytes. At the bound it waits, in order with others.
@@ -339,14 +349,46 @@ impl BufferPool {
         self.shared().trim(keep_bytes)
     }
 
+    /// Changes how many buffers there may be, in use and idle together; idle ones above that go back to the system at once, those in
+    /// use when they come back. The bound in bytes stays.
+    pub fn set_buffers_max(&self, buffers: usize) {
+        self.shared().set_blocks_max(buffers.max(1));
+    }
+
+    /// How many buffers there may be; `None` without a bound on their number.
+    #[must_use]
+    pub fn buffers_max(&self) -> Option<usize> {
+        Some(self.shared().blocks_max()).filter(|most| *most != usize::MAX)
+    }
+
+    /// Changes what a request counts as at least, in bytes, for requests from now on. No more than the largest size and than the bound in
+    /// bytes; without effect on a pool of buffers that are all alike. Returns the size in force.
+    pub fn set_size_min(&self, bytes: usize) -> usize {
+        let fits = |bytes: usize| {
+            PoolConfig::capacity_for(bytes).is_some_and(|whole| whole as u64 <= self.shared().bound())
+        };
+        let bytes = bytes.min(self.size_max);
+        if !self.is_fixed && fits(bytes) {
+            self.shared().set_size_min(bytes);
+        }
+        self.size_min()
+    }
+
+    /// What a request counts as at least, in bytes.
+    #[must_use]
+    pub fn size_min(&self) -> usize {
+        self.shared().size_min()
+    }
+
     pub(crate) fn shared(&self) -> &'static Shared {
         self.owner.0
     }
 
     #[inline]
     fn fit(&self, len: usize) -> Result<Fit, PoolError> {
-        let (shared, (least, most)) = (self.shared(), self.sizes);
-        let fit = shared.sizes.fit(len.clamp(least, most));
+        let shared = self.shared();
+        // The least may just be changing, and is never above the most.
+        let fit = shared.sizes.fit(len.max(shared.size_min()).min(self.size_max));
         match fit {
             Some(fit) if fit.bytes() as u64 <= shared.bound() => Ok(fit),
             _ => Err(PoolError::TooLarge { requested: len, bound_bytes: shared.bound() }),

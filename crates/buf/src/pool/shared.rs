@@ -39,6 +39,10 @@ pub(crate) struct Shared {
     /// Copies of settings that are looked at without a lock.
     wipes: AtomicBool,
     has_extras: AtomicBool,
+    /// Whether a block that comes back waits for the next request.
+    keeps: AtomicBool,
+    /// What a request counts as at least, in bytes.
+    size_min: AtomicUsize,
     capacity_max: AtomicUsize,
     bound: AtomicU64,
     /// The only node to take memory on, or [`ANY_NODE`].
@@ -125,6 +129,8 @@ impl Shared {
             keeper: Mutex::new(Keeper::default()),
             wipes: AtomicBool::new(false),
             has_extras: AtomicBool::new(false),
+            keeps: AtomicBool::new(true),
+            size_min: AtomicUsize::new(0),
             capacity_max: AtomicUsize::new(usize::MAX),
             bound: AtomicU64::new(0),
             node: AtomicUsize::new(ANY_NODE),
@@ -153,7 +159,10 @@ impl Shared {
         shared.bound.store(config.bound_bytes, Ordering::SeqCst);
         shared.node.store(node.unwrap_or(ANY_NODE), Ordering::SeqCst);
         shared.wipes.store(config.wipes, Ordering::SeqCst);
-        shared.has_extras.store(config.wipes || config.keeps_origins, Ordering::SeqCst);
+        let has_extras = config.wipes || config.keeps_origins || !config.keeps;
+        shared.has_extras.store(has_extras, Ordering::SeqCst);
+        shared.keeps.store(config.keeps, Ordering::SeqCst);
+        shared.size_min.store(config.size_min, Ordering::SeqCst);
         shared.capacity_max.store(config.size_max.unwrap_or(usize::MAX), Ordering::SeqCst);
         shared.sizes.reset(config.only_pages());
         shared.origins.reset(config.keeps_origins);
@@ -290,6 +299,9 @@ impl Shared {
     pub(crate) fn give(&'static self, mut block: Block) {
         if self.has_extras() {
             self.give_extras(&mut block);
+            if !self.keeps.load(Ordering::Relaxed) && !self.is_closed.load(Ordering::SeqCst) {
+                return self.give_back(block);
+            }
         }
         if self.is_closed.load(Ordering::SeqCst) || self.waiting() > 0 {
             return self.give_on(block);
@@ -309,6 +321,52 @@ impl Shared {
         if self.wipes.load(Ordering::Relaxed) {
             block.wipe();
         }
+    }
+
+    /// Takes back a block of a pool that keeps none.
+    #[cold]
+    fn give_back(&'static self, block: Block) {
+        self.cache.count_return(&block);
+        self.unmap(block);
+        if self.waiting() > 0 {
+            self.serve(None);
+        }
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.retire();
+        }
+    }
+
+    /// Changes the bound on the number of blocks; idle ones above it go back to the system.
+    pub(crate) fn set_blocks_max(&self, most: usize) {
+        let excess = {
+            let mut ledger = self.ledger.lock();
+            ledger.blocks_max = most;
+            ledger.blocks.saturating_sub(most)
+        };
+        for _ in 0..excess {
+            // Any one block will do.
+            let idle = self.cache.reclaim(1);
+            if idle.is_empty() {
+                break;
+            }
+            for block in idle {
+                self.unmap(block);
+            }
+        }
+        self.serve(None);
+    }
+
+    pub(crate) fn blocks_max(&self) -> usize {
+        self.ledger.lock().blocks_max
+    }
+
+    #[inline]
+    pub(crate) fn size_min(&self) -> usize {
+        self.size_min.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_size_min(&self, bytes: usize) {
+        self.size_min.store(bytes, Ordering::Relaxed);
     }
 
     /// Takes back a block that somebody waits for, or that nobody will ask for again.

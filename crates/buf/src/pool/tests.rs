@@ -503,3 +503,30 @@ proptest! {
         prop_assert_eq!((stats.waiting, stats.outstanding), (0, 0));
     }
 }
+
+#[test]
+fn a_pool_that_keeps_nothing_has_nothing_idle() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 20).keep(false)).unwrap();
+    for _ in 0..3 {
+        drop(pool.try_get(8192).unwrap());
+        assert_eq!(pool.mapped_bytes(), 0);
+    }
+    let stats = pool.stats();
+    assert_eq!((stats.hits, stats.misses, stats.outstanding), (0, 3, 0));
+}
+
+#[test]
+fn number_and_least_size_change_while_it_works() {
+    let pool = BufferPool::new(PoolConfig::new(1 << 20).buffers_max(4).sizes(4096, 65536)).unwrap();
+    let held: Vec<_> = (0..4).map(|_| pool.try_get(1).unwrap()).collect();
+    assert!(matches!(pool.try_get(1), Err(PoolError::Exhausted { .. })));
+    pool.set_buffers_max(5);
+    assert_eq!(pool.buffers_max(), Some(5));
+    drop(pool.try_get(1).unwrap());
+    drop(held);
+    pool.set_buffers_max(2);
+    assert!(pool.stats().buffers <= 2, "idle ones above the bound are gone");
+    assert_eq!(pool.set_size_min(32768), 32768);
+    assert_eq!(pool.try_get(1).unwrap().capacity(), 32768);
+    assert_eq!(pool.set_size_min(1 << 20), 65536, "no more than the largest");
+}

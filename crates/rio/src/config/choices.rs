@@ -2,15 +2,15 @@
 
 use crate::buffers::MemoryStrategy;
 
-/// How long the optimizer looks before it decides.
+/// How many decision periods the optimizer measures before it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AdaptationSpeed {
-    /// Twice the decision period: for workloads that change within hours.
+    /// At most five: fewer wrong verdicts.
     Slow,
-    /// The decision period.
+    /// At most three.
     #[default]
     Medium,
-    /// Half the decision period: for workloads that change within minutes.
+    /// At most two: sooner, and more often wrong.
     Fast,
 }
 
@@ -27,16 +27,6 @@ impl AdaptationSpeed {
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
         named([Self::Slow, Self::Medium, Self::Fast], Self::name, name)
-    }
-
-    /// Times of the configured decision period.
-    #[must_use]
-    pub fn factor(self) -> f64 {
-        match self {
-            Self::Slow => 2.0,
-            Self::Medium => 1.0,
-            Self::Fast => 0.5,
-        }
     }
 }
 

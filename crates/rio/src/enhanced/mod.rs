@@ -29,6 +29,8 @@
 //! ```
 
 mod recommendation;
+#[cfg(feature = "tune")]
+mod tuned;
 
 pub use recommendation::RioRecommendation;
 
@@ -40,10 +42,11 @@ use crate::error::RuntimeError;
 use crate::live::LiveParameters;
 use crate::monitor::AdvancedPerformanceMonitor;
 use crate::runtime::{RuntimeConfig, RuntimeHandle, ShutdownReport, init_runtime_with_config};
+use crate::tuning::Tuning;
 use crate::{ConfigValue, OptimizedBuffer};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An engine with everything around it. Clones are the same runtime; when the last is dropped without
 /// [`shutdown`](Self::shutdown), tasks end at their next await and the engine within a second.
@@ -57,6 +60,7 @@ struct Parts {
     base: RuntimeHandle,
     pool: Option<AdvancedBufferPool>,
     monitor: Option<AdvancedPerformanceMonitor>,
+    tuning: Tuning,
 }
 
 /// Makes a runtime on the current tokio runtime, which must have been built with `enable_all()`.
@@ -82,17 +86,20 @@ pub async fn init_runtime_with_advanced_config(
         .then(|| AdvancedPerformanceMonitor::try_new(config.effective_monitoring()))
         .transpose()
         .map_err(|error| RuntimeError::InitializationFailed(error.to_string()))?;
+    let own = || config.runtime_config.recorder.clone().or_else(|| Tuning::recorder(&config));
     let base = init_runtime_with_config(RuntimeConfig {
-        recorder: monitor.as_ref().map(AdvancedPerformanceMonitor::recorder),
-        gather: config.enable_adaptive_batching,
+        recorder: monitor.as_ref().map(AdvancedPerformanceMonitor::recorder).or_else(own),
+        gather: config.enable_adaptive_batching && config.runtime_config.gather,
+        keep_buffers: config.enable_buffer_pools && config.runtime_config.keep_buffers,
         #[cfg(feature = "tune")]
         cache: config.effective_cache(),
         ..config.runtime_config.clone()
     })?;
+    let tuning = Tuning::start(&config, &base, pool.as_ref())?;
     if let Some(monitor) = &monitor {
         monitor.attach(&base);
     }
-    Ok(EnhancedRioRuntime { parts: Arc::new(Parts { config, base, pool, monitor }) })
+    Ok(EnhancedRioRuntime { parts: Arc::new(Parts { config, base, pool, monitor, tuning }) })
 }
 
 impl EnhancedRioRuntime {
@@ -177,11 +184,12 @@ impl EnhancedRioRuntime {
             monitor.record_metric(&format!("{operation}.latency_us"), latency_us).await;
             monitor.record_metric(&format!("{operation}.throughput_bps"), throughput_bps).await;
         }
+        self.parts.tuning.record_performance(operation, latency_us, throughput_bps).await;
     }
 
     /// Takes an access that the program made past this runtime's files, whose own accesses are seen anyway.
     pub async fn record_access(&self, operation: &str, offset: u64, size: usize) {
-        let _ = (operation, offset, size);
+        self.parts.tuning.record_access(operation, offset, size).await;
     }
 
     /// What would help, most urgent first.
@@ -191,6 +199,7 @@ impl EnhancedRioRuntime {
             let found = monitor.get_optimization_recommendations().await;
             all.extend(found.into_iter().map(RioRecommendation::from));
         }
+        all.extend(self.parts.tuning.recommendations().await);
         all.sort_by_key(|recommendation| std::cmp::Reverse(recommendation.priority));
         all
     }
@@ -198,13 +207,17 @@ impl EnhancedRioRuntime {
     /// Refuses new operations, waits for those in flight, ends every task and thread, and reports what did not end within
     /// `deadline`. Safe to call more than once.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let report = self.parts.base.shutdown(deadline).await;
+        let until = Instant::now() + deadline;
+        let mut tasks_left = usize::from(!self.parts.tuning.end(until).await);
+        let mut report = self.parts.base.shutdown(until.saturating_duration_since(Instant::now())).await;
         if let Some(pool) = &self.parts.pool {
             pool.dismiss().await;
         }
         if let Some(monitor) = &self.parts.monitor {
-            monitor.shutdown().await;
+            let ending = tokio::time::timeout_at(until.into(), monitor.shutdown());
+            tasks_left += usize::from(ending.await.is_err());
         }
+        report.tasks_left += tasks_left;
         report
     }
 }

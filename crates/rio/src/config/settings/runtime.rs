@@ -11,7 +11,7 @@ use rustfs_rio_engine::Backend;
 const COUNT: &str = "1 to 65536";
 const AUTOMATIC: &str = "automatic";
 
-pub(super) static SETTINGS: [Setting; 18] = [
+pub(super) static SETTINGS: [Setting; 20] = [
     Setting {
         name: "runtime.runtime_type",
         allowed: "tokio, io_uring",
@@ -90,6 +90,20 @@ pub(super) static SETTINGS: [Setting; 18] = [
         variables: &[],
         get: |config| config.runtime_config.wipe_buffers.to_string(),
         set: |config, text| put(&mut config.runtime_config.wipe_buffers, switch(text)),
+    },
+    Setting {
+        name: "runtime.keep_buffers",
+        allowed: SWITCH,
+        variables: &[],
+        get: |config| config.runtime_config.keep_buffers.to_string(),
+        set: |config, text| put(&mut config.runtime_config.keep_buffers, switch(text)),
+    },
+    Setting {
+        name: "runtime.max_waiting_ops",
+        allowed: "0 to 1048576",
+        variables: &[],
+        get: |config| config.runtime_config.max_waiting_ops.to_string(),
+        set: |config, text| put(&mut config.runtime_config.max_waiting_ops, whole(text, 0, 1 << 20)),
     },
     Setting {
         name: "runtime.high_priority",
