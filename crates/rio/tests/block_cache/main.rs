@@ -1,4 +1,5 @@
 //! The block cache as a program meets it, on the simulated device.
+#![cfg(feature = "tune")]
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test")]
 
 mod flights;
