@@ -5,6 +5,7 @@
 //! * [`doctor`]: what this machine offers and what Rio will use.
 //! * [`replay`]: recorded requests through cache and prefetching.
 //! * [`stress`]: hours of mixed load with every byte checked.
+//! * [`top`]: a running program in the terminal. [`dashboard`]: a web page beside a run.
 //! * [`wal`]: write-ahead logs: what is in them, whether it is whole, and saving what is.
 //!
 //! Each subcommand has a module with its arguments and a `run`, which returns the exit code. Here: the command line as a
@@ -13,9 +14,11 @@
 
 mod bench;
 mod claims;
+mod dashboard;
 mod doctor;
 mod replay;
 mod stress;
+mod top;
 mod wal;
 
 use std::io::{self, Write};
@@ -54,6 +57,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Replay(replay::ReplayArgs),
     Stress(stress::StressArgs),
+    Top(top::TopArgs),
     Wal(wal::WalArgs),
     Completions(CompletionsArgs),
 }
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Stress(args) => stress::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Wal(args) => wal::run(&args),
         Command::Completions(args) => completions(&args),
     };

@@ -161,6 +161,9 @@ range.addEventListener("change", () => go({ range: range.value, from: null, to: 
 pause.addEventListener("click", togglePause);
 theme.addEventListener("click", toggleTheme);
 window.addEventListener("popstate", show);
+// A page that is kept for the back button must not keep its connection.
+window.addEventListener("pagehide", () => { source?.close(); source = null; });
+window.addEventListener("pageshow", (event) => { if (event.persisted) show(); });
 document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "p") togglePause();

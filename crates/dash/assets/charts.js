@@ -24,7 +24,7 @@ function scale() {
   return [[0, colour("--panel")], [0.02, "#24507a"], [0.3, "#2f86c1"], [0.65, "#e0a030"], [1, "#d6402b"]];
 }
 
-function layout(options) {
+function layout(options, narrow) {
   const line = colour("--line");
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, fixedrange: false };
   return {
@@ -35,7 +35,7 @@ function layout(options) {
     hovermode: "x unified", hoverlabel: { bgcolor: colour("--panel"), font: { color: colour("--text") } },
     uirevision: "kept", dragmode: "zoom",
     ...options,
-    xaxis: { ...axis, ...(options.xaxis ?? {}) },
+    xaxis: { ...axis, ...(narrow ? { nticks: 4, tickangle: 0 } : {}), ...(options.xaxis ?? {}) },
     yaxis: { ...axis, rangemode: "tozero", ...(options.yaxis ?? {}) },
     ...(options.yaxis2 ? { yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", ...options.yaxis2 } } : {}),
   };
@@ -47,7 +47,7 @@ const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" }
 export async function draw(node, traces, options = {}, zoomed = null) {
   const plotly = await load();
   if (!node.isConnected) return;
-  await plotly.react(node, traces, layout(options), CONFIG);
+  await plotly.react(node, traces, layout(options, node.clientWidth < 500), CONFIG);
   node.dataset.drawn = String(Number(node.dataset.drawn ?? 0) + 1);
   node.dataset.points = String(traces.reduce((sum, trace) => sum + (trace.x?.length ?? trace.y?.length ?? 0), 0));
   if (zoomed && !node.dataset.listens) {

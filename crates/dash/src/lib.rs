@@ -22,6 +22,7 @@
 //! * `sampler`: the numbers that only a dashboard keeps. `panel`: from all of that to the model.
 //! * [`Dashboard`], [`Server`]: settings, listening, limits. `server`: who may ask (`guard`, `login`), what can be asked (`routes`).
 //! * [`profile`]: CPU profiles and flame graphs. [`TraceRing`]: spans and events of the last seconds.
+//! * [`Client`]: asks a dashboard.
 //! * [`report`]: reports of one file, and pictures of access patterns.
 //!
 //! Invariants:
@@ -34,6 +35,7 @@
 #![forbid(unsafe_code)]
 
 mod asset;
+mod client;
 mod error;
 pub mod model;
 mod openapi;
@@ -45,6 +47,7 @@ mod server;
 mod source;
 mod trace_ring;
 
+pub use client::{Client, ClientError};
 pub use error::DashError;
 pub use sampler::Tuning;
 pub use server::{Dashboard, Server};

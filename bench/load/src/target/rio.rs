@@ -20,27 +20,35 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Rio {
     backend: Backend,
     monitored: bool,
+    /// Of somebody else, who also looks at it.
+    watcher: Option<Arc<AdvancedPerformanceMonitor>>,
 }
 
 impl Rio {
     /// Rio with the best path for each operation: what a program gets by default.
     pub fn auto() -> Self {
-        Self { backend: Backend::Auto, monitored: false }
+        Self { backend: Backend::Auto, monitored: false, watcher: None }
     }
 
     /// Rio with everything through io_uring.
     pub fn uring() -> Self {
-        Self { backend: Backend::Uring, monitored: false }
+        Self { backend: Backend::Uring, monitored: false, watcher: None }
     }
 
     /// Rio with everything on its blocking threads.
     pub fn blocking() -> Self {
-        Self { backend: Backend::Blocking, monitored: false }
+        Self { backend: Backend::Blocking, monitored: false, watcher: None }
     }
 
     /// Rio as by default, with a monitor that records every operation and collects once a second.
     pub fn monitored() -> Self {
-        Self { backend: Backend::Auto, monitored: true }
+        Self { backend: Backend::Auto, monitored: true, watcher: None }
+    }
+
+    /// Counts its operations for a monitor that somebody else owns and shows. Recording costs some per cent of the fastest workloads.
+    #[must_use]
+    pub fn watched_by(self, monitor: Arc<AdvancedPerformanceMonitor>) -> Self {
+        Self { watcher: Some(monitor), ..self }
     }
 
     /// Starts the engine. The environment has its say, as in any program that uses Rio.
@@ -88,7 +96,8 @@ impl Target for Rio {
             let _inside = runtime.enter();
             let monitor =
                 self.monitored.then(|| AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default()));
-            let rio = self.start_recorded(job.workers, monitor.as_ref()).map_err(|cause| error(&cause))?;
+            let counts = monitor.as_ref().or(self.watcher.as_deref());
+            let rio = self.start_recorded(job.workers, counts).map_err(|cause| error(&cause))?;
             (monitor, rio)
         };
         let outcome = job.measure(self.name(), |run| drive(&runtime, &rio, run));

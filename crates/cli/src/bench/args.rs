@@ -74,6 +74,11 @@ pub(crate) struct BenchArgs {
     /// Prints one JSON array with a row per engine and workload
     #[arg(long)]
     pub(super) json: bool,
+    /// Writes a report with charts, one file for any browser
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) dashboard: crate::dashboard::DashboardArgs,
     /// Lists workloads and engines and ends
     #[arg(long)]
     pub(super) list: bool,

@@ -4,17 +4,19 @@
 //! * [`engines`]: what can be measured
 //! * [`machine`]: what the figures were made on
 //! * [`show`]: progress, tables, JSON
+//! * [`html`]: the report of one file
 //! * [`interrupt`]: Ctrl-C and its like
 //!
 //! All measuring is done by `rustfs-rio-load`.
 
 mod args;
 mod engines;
+mod html;
 pub(crate) mod interrupt;
 pub(crate) mod machine;
 mod show;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,6 +26,7 @@ use rustfs_rio_load::{Dataset, LoadError, Plan, Report, Target, compare};
 pub(crate) use args::BenchArgs;
 
 use crate::UsageError;
+use crate::dashboard::Beside;
 use interrupt::Interrupt;
 use machine::Machine;
 use show::Show;
@@ -48,11 +51,25 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let plan = plan(args);
     let size = args.size();
     check(&plan, size, machine.memory_available)?;
-    let targets: Vec<Box<dyn Target>> = args.engines().iter().map(|engine| (engine.make)()).collect();
+    if let Some(path) = &args.html {
+        html::check(path)?;
+    }
+    let beside = Beside::start(&args.dashboard)?;
+    let monitor = beside.as_ref().map(Beside::monitor);
+    let targets: Vec<Box<dyn Target>> = args.engines().iter().map(|engine| engine.target(monitor)).collect();
     let interrupt = Interrupt::watch().context("cannot handle signals")?;
+    if let Some(beside) = &beside {
+        // Beside the figures, for people only.
+        _ = writeln!(io::stderr(), "dashboard  {}", beside.url());
+    }
     let mut show = Show::new(args, &plan, targets.len(), &machine, interrupt.cancel());
     match measure(args, &plan, &targets, &interrupt, &mut show) {
-        Ok(report) => finish(&plan, &report, show),
+        Ok(report) => {
+            if let Some(path) = &args.html {
+                html::write(path, &plan, &report, &machine)?;
+            }
+            finish(&plan, &report, show)
+        }
         Err(LoadError::Cancelled) => {
             show.take_failure().context(show::CANNOT_WRITE)?;
             Ok(interrupt.exit_code())

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by tests that each use a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod chrome;
+
 use rustfs_rio::{
     AdvancedPerformanceMonitor, DiskFile, OpenOptions, PerformanceMonitorConfig, RuntimeConfig,
     RuntimeHandle, init_runtime_with_config,
