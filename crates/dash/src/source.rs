@@ -124,6 +124,33 @@ impl Observed for EnhancedRioRuntime {
         EnhancedRioRuntime::config_values(self)
     }
 
+    fn cache(&self) -> Part<Cache> {
+        let cache = self.cache_stats().map(|stats| Cache {
+            hits: stats.hit_blocks,
+            misses: stats.missed_blocks + stats.joined_blocks + stats.bypassed_blocks,
+            bytes: stats.held_bytes,
+            bound_bytes: stats.capacity_bytes,
+            evicted: stats.evicted_blocks,
+            ..Cache::default()
+        });
+        Part::or_absent(cache, "the runtime has no block cache", "give the setting `cache` a size in bytes")
+    }
+
+    fn prefetch(&self) -> Part<Prefetch> {
+        let block = self.cache_stats().map_or(0, |stats| stats.block_size as u64);
+        let ahead = self.prefetch_stats().map(|stats| Prefetch {
+            issued: stats.issued_blocks,
+            // Those that somebody waited for were worth it too.
+            used: stats.used_blocks + stats.late_blocks,
+            wasted: stats.wasted_blocks,
+            dropped: stats.dropped_blocks,
+            bytes: stats.issued_blocks.saturating_mul(block),
+            ..Prefetch::default()
+        });
+        let remedy = "give the setting `cache` a size in bytes and leave enable_predictive_prefetching on";
+        Part::or_absent(ahead, "the runtime reads nothing ahead", remedy)
+    }
+
     fn parameters(&self) -> Part<Vec<TunedParameter>> {
         Part::Data(tuned(self.live_parameters()))
     }

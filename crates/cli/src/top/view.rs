@@ -247,7 +247,7 @@ fn latency_table(frame: &mut Frame<'_>, area: Rect, latency: &Latency, rows: &[L
             Cell::from(micros(row.max_us)),
         ])
     };
-    let widths = [9, 8, 7, 9, 6, 7, 7, 7, 7, 7].map(Constraint::Length);
+    let widths = [10, 9, 8, 9, 7, 7, 7, 7, 7, 7].map(Constraint::Length);
     let title = format!(" the latest {} ", time(latency.covers_s));
     let table = Table::new(rows.iter().map(cells), widths)
         .header(Row::new(head).bold())
