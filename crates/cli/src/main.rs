@@ -4,6 +4,7 @@
 //! * [`claims`]: every promise of Rio, measured.
 //! * [`doctor`]: what this machine offers and what Rio will use.
 //! * [`replay`]: recorded requests through cache and prefetching.
+//! * [`profile`]: where CPU time, memory and I/O go. [`log`]: what the library says meanwhile.
 //! * [`stress`]: hours of mixed load with every byte checked.
 //! * [`top`]: a running program in the terminal. [`dashboard`]: a web page beside a run.
 //! * [`wal`]: write-ahead logs: what is in them, whether it is whole, and saving what is.
@@ -16,6 +17,8 @@ mod bench;
 mod claims;
 mod dashboard;
 mod doctor;
+mod log;
+mod profile;
 mod replay;
 mod stress;
 mod top;
@@ -46,6 +49,8 @@ Exit codes: 0 done, 1 failure, 2 usage, 3 wrong data, 4 a promise missed, 128+N 
 #[command(name = "rio", version, max_term_width = 100, after_help = EXAMPLES)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
+    #[command(flatten)]
+    log: log::LogArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +61,7 @@ enum Command {
     Claims(claims::ClaimsArgs),
     Doctor(doctor::DoctorArgs),
     Replay(replay::ReplayArgs),
+    Profile(profile::ProfileArgs),
     Stress(stress::StressArgs),
     Top(top::TopArgs),
     Wal(wal::WalArgs),
@@ -82,11 +88,14 @@ impl std::fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    cli.log.begin();
+    let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Stress(args) => stress::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Wal(args) => wal::run(&args),

@@ -1,7 +1,12 @@
 //! The pages in a headless Chromium against a live load. Pictures of every page lie in `dash-pages` of the target's directory for temporary
 //! files afterwards.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test that cannot go on has failed, and one that is skipped says so"
+)]
 
 mod support;
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustfs_rio::{
-    AdvancedPerformanceMonitor, AlignedBuf, Backend, DirectMode, DiskFile, EngineStats, OpenOptions,
-    PerformanceMonitorConfig, RuntimeConfig, RuntimeHandle, RuntimeType, init_runtime_with_config,
+    AccessRing, AdvancedPerformanceMonitor, AlignedBuf, Backend, DirectMode, DiskFile, EngineStats,
+    OpenOptions, PerformanceMonitorConfig, RecordedAccess, RuntimeConfig, RuntimeHandle, RuntimeType,
+    init_runtime_with_config,
 };
 use tokio::runtime::Runtime;
 
@@ -22,33 +24,40 @@ pub struct Rio {
     monitored: bool,
     /// Of somebody else, who also looks at it.
     watcher: Option<Arc<AdvancedPerformanceMonitor>>,
+    /// Of the latest run, if it was watched.
+    accesses: Mutex<Vec<RecordedAccess>>,
 }
 
 impl Rio {
     /// Rio with the best path for each operation: what a program gets by default.
     pub fn auto() -> Self {
-        Self { backend: Backend::Auto, monitored: false, watcher: None }
+        Self { backend: Backend::Auto, monitored: false, watcher: None, accesses: Mutex::default() }
     }
 
     /// Rio with everything through io_uring.
     pub fn uring() -> Self {
-        Self { backend: Backend::Uring, monitored: false, watcher: None }
+        Self { backend: Backend::Uring, monitored: false, watcher: None, accesses: Mutex::default() }
     }
 
     /// Rio with everything on its blocking threads.
     pub fn blocking() -> Self {
-        Self { backend: Backend::Blocking, monitored: false, watcher: None }
+        Self { backend: Backend::Blocking, monitored: false, watcher: None, accesses: Mutex::default() }
     }
 
     /// Rio as by default, with a monitor that records every operation and collects once a second.
     pub fn monitored() -> Self {
-        Self { backend: Backend::Auto, monitored: true, watcher: None }
+        Self { backend: Backend::Auto, monitored: true, watcher: None, accesses: Mutex::default() }
     }
 
     /// Counts its operations for a monitor that somebody else owns and shows. Recording costs some per cent of the fastest workloads.
     #[must_use]
     pub fn watched_by(self, monitor: Arc<AdvancedPerformanceMonitor>) -> Self {
         Self { watcher: Some(monitor), ..self }
+    }
+
+    /// A sample of the accesses of the latest run, if it was [watched](Self::watched_by).
+    pub fn accesses(&self) -> Vec<RecordedAccess> {
+        self.accesses.lock().clone()
     }
 
     /// Starts the engine. The environment has its say, as in any program that uses Rio.
@@ -101,6 +110,9 @@ impl Target for Rio {
             (monitor, rio)
         };
         let outcome = job.measure(self.name(), |run| drive(&runtime, &rio, run));
+        if self.watcher.is_some() {
+            *self.accesses.lock() = rio.access_ring().map(AccessRing::accesses).unwrap_or_default();
+        }
         shut_down(&runtime, &rio).map_err(|cause| error(&cause))?;
         if let Some(monitor) = monitor {
             runtime.block_on(monitor.shutdown());

@@ -6,6 +6,9 @@ use rustfs_rio::AdvancedPerformanceMonitor;
 use rustfs_rio_load::Target;
 use rustfs_rio_load::target::{BareRing, Fio, Rio, SpawnBlocking, Threads, TokioFs};
 
+/// Makes an engine whose operations a monitor counts.
+type Watched = fn(Arc<AdvancedPerformanceMonitor>) -> Box<dyn Target>;
+
 /// An engine that can be asked for.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -15,7 +18,7 @@ pub(super) struct Engine {
     pub(super) by_default: bool,
     pub(super) make: fn() -> Box<dyn Target>,
     /// The same with its operations counted by a monitor, for the engines that are Rio.
-    pub(super) watched: Option<fn(Arc<AdvancedPerformanceMonitor>) -> Box<dyn Target>>,
+    pub(super) watched: Option<Watched>,
 }
 
 impl Engine {

@@ -194,7 +194,8 @@ fn nothing(frame: &mut Frame<'_>, area: Rect, text: &str) {
 }
 
 fn sparklines(frame: &mut Frame<'_>, area: Rect, history: &History) {
-    let parts: [(&str, &[f64], fn(f64) -> String); 4] = [
+    type Part<'a> = (&'a str, &'a [f64], fn(f64) -> String);
+    let parts: [Part<'_>; 4] = [
         ("operations/s", &history.iops, count),
         ("bytes/s", &history.throughput_bps, bytes),
         ("p99", &history.p99_us, micros),

@@ -3,6 +3,8 @@
 //! The timer is one per process, so there is one profile at a time; another one is refused. What the profiler took is given back when it
 //! ends, also when the request for it is dropped.
 
+use inferno::collapse::Collapse;
+use inferno::collapse::perf::Folder;
 use pprof::protos::Message;
 use std::io::Write;
 use std::sync::Arc;
@@ -33,6 +35,25 @@ pub enum ProfileError {
         "no CPU time was used in this time, so there is nothing to show; profile while there is load, or for longer"
     )]
     Empty,
+}
+
+/// The flame graph of what `perf script` printed, for programs that are sampled from outside.
+///
+/// # Errors
+///
+/// [`ProfileError::Empty`] without samples, [`ProfileError::Writing`] for text that `perf script` does not print.
+pub fn flamegraph_of_perf(script: &[u8], title: &str) -> Result<Vec<u8>, ProfileError> {
+    let writing = |error: &dyn std::fmt::Display| ProfileError::Writing(error.to_string());
+    let mut folded = Vec::new();
+    Folder::default().collapse(script, &mut folded).map_err(|error| writing(&error))?;
+    if folded.is_empty() {
+        return Err(ProfileError::Empty);
+    }
+    let mut options = inferno::flamegraph::Options::default();
+    options.title = title.to_owned();
+    let mut svg = Vec::new();
+    inferno::flamegraph::from_reader(&mut options, &folded[..], &mut svg).map_err(|error| writing(&error))?;
+    Ok(svg)
 }
 
 /// Takes profiles, one at a time.
