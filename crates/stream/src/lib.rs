@@ -5,6 +5,7 @@
 //!
 //! * `key`: [`DataKey`], a secret that is wiped and never shown.
 //! * [`checksum`]: one or several checksums in one pass, and the types that object metadata and S3 headers use.
+//! * [`keys`]: key providers, which wrap the random key of each object.
 //! * [`codec`]: block compression behind one type, dictionaries, and policies that choose per block.
 //! * [`dare`]: authenticated encryption in packages of 64 KiB (DARE 2.0).
 //! * [`s2`]: compression in blocks with checksums (S2 and Snappy streams).
@@ -12,6 +13,7 @@
 //! * [`reader`]: the traits of readers, and readers that count and hash.
 //! * [`hash`]: [`HashReader`](hash::HashReader), which checks all that is known of an object.
 //! * [`rio_v2`]: readers over S2 and DARE.
+//! * [`pack`]: how Rio stores new objects: compressed, encrypted, readable from anywhere.
 //! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
 //! * `varint`: numbers of variable length.
 //!
@@ -31,6 +33,8 @@ pub mod dare;
 pub mod error;
 pub mod hash;
 mod key;
+pub mod keys;
+pub mod pack;
 pub mod reader;
 pub mod rio_v2;
 pub mod rustfs;
