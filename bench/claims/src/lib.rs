@@ -4,7 +4,8 @@
 //!
 //! * [`PROMISES`]: the table; [`Setting`]: where and how long; [`measure`]: one promise.
 //! * [`Claim`], [`Cell`], [`Bar`]: what came of it, as a table and as JSON.
-//! * `engines` (C1 to C4), `memory` (C5), `allocation` (C6), `pool` (C7), `detection` (C11): the measurements. Those that
+//! * `engines` (C1 to C4), `memory` (C5), `allocation` (C6), `pool` (C7), `prefetch` (C8), `batching` (C9),
+//!   `detection` (C11): the measurements. Those that
 //!   compare engines run them through `rustfs-rio-load`: the same operations, file, page cache and checks for all.
 //!
 //! What holds: both sides of a ratio come from one run, interleaved and repeated; a cell is the median of ratios within one
@@ -13,12 +14,14 @@
 #![forbid(unsafe_code)]
 
 mod allocation;
+mod batching;
 mod cell;
 mod detection;
 mod engines;
 mod error;
 mod memory;
 mod pool;
+mod prefetch;
 mod setting;
 
 pub use cell::{Bar, Cell, Claim, Raw};
@@ -87,6 +90,18 @@ pub const PROMISES: &[Promise] = &[
         text: "15-30 % better pool hit rate",
         how: "sizes of an object store with bursts and shifts, adaptive pool beside fixed classes of the same memory",
         run: pool::measure,
+    },
+    Promise {
+        id: "C8",
+        text: "60 % better cache hit rate, 45 % less I/O wait, 30 % more sequential throughput",
+        how: "block traces through one cache with and without reading ahead, in simulation; direct sequential reads on the disk",
+        run: prefetch::measure,
+    },
+    Promise {
+        id: "C9",
+        text: "50 % fewer system calls, 35 % more concurrent operations, 40 % better queue use",
+        how: "direct 4 KiB reads by 32 and 256 tasks, submissions gathered and one by one",
+        run: batching::measure,
     },
     Promise {
         id: "C11",

@@ -56,6 +56,8 @@ pub struct Notes {
     pub backend: Option<String>,
     /// Its `io_uring_enter` calls from the first to the last operation, where it counts them.
     pub ring_enters: Option<u64>,
+    /// Mean of its operations in flight, where they were sampled.
+    pub mean_in_flight: Option<f64>,
 }
 
 impl Job {
@@ -90,6 +92,7 @@ impl Job {
         outcome.enters_per_op =
             notes.ring_enters.map(|enters| enters as f64 / collected.tally.ops_with_warmup.max(1) as f64);
         outcome.backend = notes.backend;
+        outcome.mean_in_flight = notes.mean_in_flight;
         self.read_back(&run.content, &collected.written, &mut outcome)?;
         outcome.verified = outcome.errors == 0 && outcome.corrupt == 0 && outcome.ops > 0;
         Ok(outcome)

@@ -41,6 +41,9 @@ pub struct Outcome {
     pub backend: Option<String>,
     /// `io_uring_enter` calls per operation, where the engine counts them.
     pub enters_per_op: Option<f64>,
+    /// Mean of the operations in flight, where they were sampled.
+    #[serde(default)]
+    pub mean_in_flight: Option<f64>,
 }
 
 /// One line of `rio bench --json`: the median over the repeats, for one engine and workload. The names and their order

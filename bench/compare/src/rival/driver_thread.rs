@@ -86,7 +86,7 @@ impl Target for DriverThread {
             bell.ring();
             match driver.join() {
                 Ok(Ok(ring_enters)) => {
-                    Ok(Notes { backend: Some("io_uring".into()), ring_enters: Some(ring_enters) })
+                    Ok(Notes { backend: Some("io_uring".into()), ring_enters: Some(ring_enters), ..Notes::default() })
                 }
                 Ok(Err(error)) => Err(job.engine_error(self.name(), error)),
                 Err(_) => Err(job.engine_error(self.name(), "the driver panicked")),

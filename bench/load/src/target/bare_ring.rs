@@ -45,7 +45,7 @@ impl Target for BareRing {
                 }
             });
             let ring_enters = Some(enters.load(Ordering::Relaxed));
-            Ok(Notes { backend: Some("io_uring".into()), ring_enters })
+            Ok(Notes { backend: Some("io_uring".into()), ring_enters, mean_in_flight: None })
         })
     }
 }

@@ -1,13 +1,15 @@
 //! Rio as a program uses it: plain tokio tasks, a `DiskFile` each, buffers that are given away and come back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustfs_rio::{
-    AccessRing, AdvancedPerformanceMonitor, AlignedBuf, Backend, DirectMode, DiskFile, EngineStats,
-    OpenOptions, PerformanceMonitorConfig, RecordedAccess, RuntimeConfig, RuntimeHandle, RuntimeType,
-    init_runtime_with_config,
+    AccessRing, AdvancedPerformanceMonitor, AlignedBuf, Backend, CacheConfig, DirectMode, DiskFile,
+    EngineStats, OpenOptions, PerformanceMonitorConfig, RecordedAccess, RuntimeConfig, RuntimeHandle,
+    RuntimeType, init_runtime_with_config,
 };
 use tokio::runtime::Runtime;
 
@@ -16,37 +18,71 @@ use crate::{Job, LoadError, Notes, OpKind, Outcome, Run, TaskLoop, Workload};
 
 /// Far more than the operations of a run need to end; an engine that has not then is at fault.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+/// Time between two looks at the operations in flight.
+const SAMPLE_EVERY: Duration = Duration::from_millis(1);
 
 /// `rustfs_rio::DiskFile` on one of Rio's backends.
 #[derive(Debug)]
 pub struct Rio {
     backend: Backend,
-    monitored: bool,
+    variant: Variant,
     /// Of somebody else, who also looks at it.
     watcher: Option<Arc<AdvancedPerformanceMonitor>>,
     /// Of the latest run, if it was watched.
     accesses: Mutex<Vec<RecordedAccess>>,
 }
 
+/// What is not as by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    Plain,
+    /// A monitor records every operation and collects once a second.
+    Monitored,
+    /// Operations in flight are sampled; submissions to rings gather, or each goes by itself.
+    Sampled {
+        gather: bool,
+    },
+    /// A block cache of so many bytes, with or without reading ahead.
+    Cached {
+        bytes: u64,
+        ahead: bool,
+    },
+}
+
 impl Rio {
+    fn new(backend: Backend, variant: Variant) -> Self {
+        Self { backend, variant, watcher: None, accesses: Mutex::default() }
+    }
+
     /// Rio with the best path for each operation: what a program gets by default.
     pub fn auto() -> Self {
-        Self { backend: Backend::Auto, monitored: false, watcher: None, accesses: Mutex::default() }
+        Self::new(Backend::Auto, Variant::Plain)
     }
 
     /// Rio with everything through io_uring.
     pub fn uring() -> Self {
-        Self { backend: Backend::Uring, monitored: false, watcher: None, accesses: Mutex::default() }
+        Self::new(Backend::Uring, Variant::Plain)
     }
 
     /// Rio with everything on its blocking threads.
     pub fn blocking() -> Self {
-        Self { backend: Backend::Blocking, monitored: false, watcher: None, accesses: Mutex::default() }
+        Self::new(Backend::Blocking, Variant::Plain)
     }
 
     /// Rio as by default, with a monitor that records every operation and collects once a second.
     pub fn monitored() -> Self {
-        Self { backend: Backend::Auto, monitored: true, watcher: None, accesses: Mutex::default() }
+        Self::new(Backend::Auto, Variant::Monitored)
+    }
+
+    /// Rio as by default with its operations in flight sampled ([`Outcome::mean_in_flight`](crate::Outcome)), with batches
+    /// or with a system call for each submission.
+    pub fn sampled(gather: bool) -> Self {
+        Self::new(Backend::Auto, Variant::Sampled { gather })
+    }
+
+    /// Rio with a block cache of so many bytes for direct files, with or without reading ahead into it.
+    pub fn cached(bytes: u64, ahead: bool) -> Self {
+        Self::new(Backend::Auto, Variant::Cached { bytes, ahead })
     }
 
     /// Counts its operations for a monitor that somebody else owns and shows. Recording costs some per cent of the fastest workloads.
@@ -76,6 +112,14 @@ impl Rio {
             recorder: monitor.map(AdvancedPerformanceMonitor::recorder),
             ..RuntimeConfig::from_env()?
         };
+        let config = match self.variant {
+            Variant::Plain | Variant::Monitored => config,
+            Variant::Sampled { gather } => RuntimeConfig { gather, ..config },
+            Variant::Cached { bytes, ahead } => {
+                let cache = Some(CacheConfig { prefetch: ahead, ..CacheConfig::new(bytes) });
+                RuntimeConfig { cache, ..config }
+            }
+        };
         let rio = init_runtime_with_config(config)?;
         if let Some(monitor) = monitor {
             monitor.attach(&rio);
@@ -86,11 +130,15 @@ impl Rio {
 
 impl Target for Rio {
     fn name(&self) -> &str {
-        match self.backend {
-            Backend::Auto if self.monitored => "rio-monitored",
-            Backend::Auto => "rio-auto",
-            Backend::Uring => "rio-uring",
-            Backend::Blocking => "rio-blocking",
+        match (self.backend, self.variant) {
+            (Backend::Auto, Variant::Plain) => "rio-auto",
+            (Backend::Uring, _) => "rio-uring",
+            (Backend::Blocking, _) => "rio-blocking",
+            (_, Variant::Monitored) => "rio-monitored",
+            (_, Variant::Sampled { gather: true }) => "rio-batching",
+            (_, Variant::Sampled { gather: false }) => "rio-one-by-one",
+            (_, Variant::Cached { ahead: true, .. }) => "rio-prefetching",
+            (_, Variant::Cached { ahead: false, .. }) => "rio-cached",
         }
     }
 
@@ -103,13 +151,16 @@ impl Target for Rio {
         let runtime = tokio_runtime(job, self.name())?;
         let (monitor, rio) = {
             let _inside = runtime.enter();
-            let monitor =
-                self.monitored.then(|| AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default()));
+            let monitor = (self.variant == Variant::Monitored)
+                .then(|| AdvancedPerformanceMonitor::new(PerformanceMonitorConfig::default()));
             let counts = monitor.as_ref().or(self.watcher.as_deref());
             let rio = self.start_recorded(job.workers, counts).map_err(|cause| error(&cause))?;
             (monitor, rio)
         };
-        let outcome = job.measure(self.name(), |run| drive(&runtime, &rio, run));
+        let outcome = job.measure(self.name(), |run| match self.variant {
+            Variant::Sampled { .. } => sample(&rio, || drive(&runtime, &rio, run)),
+            _ => drive(&runtime, &rio, run),
+        });
         if self.watcher.is_some() {
             *self.accesses.lock() = rio.access_ring().map(AccessRing::accesses).unwrap_or_default();
         }
@@ -119,6 +170,30 @@ impl Target for Rio {
         }
         outcome
     }
+}
+
+/// Looks at the operations in flight now and then while `drive` runs, and adds their mean.
+fn sample(rio: &RuntimeHandle, drive: impl FnOnce() -> Result<Notes, LoadError>) -> Result<Notes, LoadError> {
+    let done = AtomicBool::new(false);
+    let (notes, mean) = thread::scope(|scope| {
+        let sampler = scope.spawn(|| {
+            let (mut sum, mut looks) = (0_u64, 0_u64);
+            while !done.load(Ordering::Relaxed) {
+                thread::sleep(SAMPLE_EVERY);
+                // The load is all there is: what is empty is the time before and after it.
+                let in_flight = rio.stats().in_flight;
+                if in_flight > 0 {
+                    sum += in_flight;
+                    looks += 1;
+                }
+            }
+            (looks > 0).then(|| sum as f64 / looks as f64)
+        });
+        let notes = drive();
+        done.store(true, Ordering::Relaxed);
+        (notes, sampler.join().unwrap_or(None))
+    });
+    notes.map(|notes| Notes { mean_in_flight: mean, ..notes })
 }
 
 /// Why the kernel refuses rings to Rio here; `None` where it does not, or where that could not be found out without
@@ -160,7 +235,8 @@ pub(crate) fn drive(runtime: &Runtime, rio: &RuntimeHandle, run: &Arc<Run>) -> R
         .map(|(index, (file, buf))| run_task(run.task(index), file, buf, job.workload.sync_each));
     run_tasks(runtime, run, tasks);
     let after = rio.stats();
-    Ok(Notes { backend: routes(&before, &after), ring_enters: Some(after.ring_enters - before.ring_enters) })
+    let ring_enters = Some(after.ring_enters - before.ring_enters);
+    Ok(Notes { backend: routes(&before, &after), ring_enters, mean_in_flight: None })
 }
 
 async fn open(job: &Job, rio: &RuntimeHandle) -> Result<DiskFile, rustfs_rio::RuntimeError> {
