@@ -14,6 +14,7 @@
 //! * [`hash`]: [`HashReader`](hash::HashReader), which checks all that is known of an object.
 //! * [`rio_v2`]: readers over S2 and DARE.
 //! * [`pack`]: how Rio stores new objects: compressed, encrypted, readable from anywhere.
+//! * [`pipeline`]: packing on many threads.
 //! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
 //! * `varint`: numbers of variable length.
 //!
@@ -35,6 +36,7 @@ pub mod hash;
 mod key;
 pub mod keys;
 pub mod pack;
+pub mod pipeline;
 pub mod reader;
 pub mod rio_v2;
 pub mod rustfs;

@@ -4,7 +4,7 @@ use super::format::{
     FRAMES_MAX, FRAMES_PER_PAGE, SEGMENT_HEADER_BYTES, SEGMENT_OVERHEAD, TRAILER_BYTES, Trailer,
 };
 use super::ledger::{CHECKSUMS_BYTES_MAX, FINAL_FIXED_BYTES, Ledger, decode_checksums};
-use super::{Contexts, FrameInfo, FrameOpener, PackError};
+use super::{Contexts, FrameInfo, FrameOpener, PackError, PackHeader};
 use crate::checksum::{Algorithm, Digest};
 use crate::codec::Codec;
 
@@ -92,7 +92,12 @@ pub struct Walker {
 impl Walker {
     /// A walker from the first segment on.
     pub fn new(opener: &FrameOpener) -> Self {
-        let (block_bytes, offset) = (opener.header().block_bytes, opener.header_bytes() as u64);
+        Self::of_header(opener.header(), opener.header_bytes())
+    }
+
+    /// A walker behind a header of `header_bytes` that nobody authenticated: for looking at a pack without its key.
+    pub fn of_header(header: &PackHeader, header_bytes: usize) -> Self {
+        let (block_bytes, offset) = (header.block_bytes, header_bytes as u64);
         Self { block_bytes, offset, frames: 0, pages: 0, open: 0, ending: false, done: false }
     }
 
