@@ -1,8 +1,8 @@
 //! What a dashboard looks at.
 
 use crate::model::{Cache, Decision, Part, Pattern, Prefetch, Recommendation, TunedParameter};
-use crate::panel::words::tuned;
-use crate::sampler::Tuning;
+use crate::panel::words::{patterns, tuned};
+use crate::sampler::{Tuning, now};
 use rustfs_rio::{AdvancedPerformanceMonitor, ConfigValue, EnhancedRioRuntime, RuntimeHandle};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -122,6 +122,28 @@ impl Observed for EnhancedRioRuntime {
 
     fn config_values(&self) -> Vec<ConfigValue> {
         EnhancedRioRuntime::config_values(self)
+    }
+
+    fn patterns(&self) -> Part<Vec<Pattern>> {
+        let found = self.predictive_optimizer().map(|_| patterns(&self.access_patterns()));
+        Part::or_absent(
+            found,
+            "the optimizer is off",
+            "switch on enable_ml_optimizations and enable_pattern_learning",
+        )
+    }
+
+    fn decisions(&self) -> Part<Vec<Decision>> {
+        let decided = self.predictive_optimizer().map(|optimizer| {
+            let born = now().saturating_sub(optimizer.age().as_secs());
+            let decisions = EnhancedRioRuntime::decisions(self);
+            decisions.iter().rev().map(|decision| Decision::of(decision, born)).collect()
+        });
+        Part::or_absent(
+            decided,
+            "the optimizer is off",
+            "switch on enable_ml_optimizations and enable_auto_tuning",
+        )
     }
 
     fn cache(&self) -> Part<Cache> {

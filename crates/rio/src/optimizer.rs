@@ -314,8 +314,9 @@ impl PredictiveOptimizer {
         self.inner.state.lock().controller.unfreeze(parameter);
     }
 
-    /// The time since the optimizer was made, for [`turn`](Self::turn).
-    pub(crate) fn age(&self) -> Duration {
+    /// The time since the optimizer was made: the clock of [`turn`](Self::turn) and of what decisions say of their time.
+    #[must_use]
+    pub fn age(&self) -> Duration {
         self.now()
     }
 

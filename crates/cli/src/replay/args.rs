@@ -16,6 +16,7 @@ Examples:
   rio replay --simulate --cache-mb 256 --policy s3fifo disk.csv.zst
   rio replay --simulate --predictor none --json oltp.lis.xz
   rio replay --simulate --compare web.trace             which predictor is best on it
+  rio replay --simulate --picture web.svg web.trace     what the trace looks like
   zcat keys.gz | rio replay --simulate --format keys -
 
 Formats: mqsim (ns device lba sectors op, 1 reads), csv (header timestamp_us,op,offset,size), arc \
@@ -84,6 +85,9 @@ pub(crate) struct ReplayArgs {
     /// Operations that the simulated device does at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     device_depth: u16,
+    /// Draws the trace: offset over time, sequential runs, reuse; an SVG for any browser
+    #[arg(long, value_name = "FILE")]
+    pub(super) picture: Option<PathBuf>,
     /// Prints one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -92,6 +96,11 @@ pub(crate) struct ReplayArgs {
 impl ReplayArgs {
     /// Refuses what no parser of a single value can.
     pub(super) fn check(&self) -> Result<(), UsageError> {
+        if self.picture.is_some() && self.trace.as_os_str() == "-" {
+            let text =
+                "--picture reads the trace a second time, which standard input does not allow; name a file";
+            return Err(UsageError(text.to_owned()));
+        }
         if !(0.0..=CACHE_MB_MAX).contains(&self.cache_mb) {
             let text = format!("--cache-mb is {}, expected 0 (no cache) to {CACHE_MB_MAX}", self.cache_mb);
             return Err(UsageError(text));

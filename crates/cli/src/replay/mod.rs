@@ -3,12 +3,14 @@
 //! * [`args`]: the command line, parsed into types
 //! * [`input`]: the trace as an iterator: formats, decompression, errors with their line
 //! * [`simulated`]: on a model of cache and device
+//! * [`picture`]: the trace as a drawing
 //! * [`record`]: the result, as table, JSON and leaderboard; [`progress`]: the bar
 //!
 //! Whatever carries out the requests takes [`args::ReplayArgs`] and [`input::TraceReader`] and returns a [`record::Record`].
 
 mod args;
 mod input;
+mod picture;
 mod progress;
 mod record;
 mod simulated;
@@ -49,6 +51,9 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
 /// What is to be printed.
 fn replay(args: &ReplayArgs) -> anyhow::Result<String> {
+    if let Some(path) = &args.picture {
+        picture::draw(args, path)?;
+    }
     let mut trace = TraceReader::open(&args.trace, args.format, args.unit_bytes)?;
     let name = || format!("cannot replay {}", args.trace.display());
     if args.compare {

@@ -24,7 +24,7 @@ pub struct Pattern {
     pub subject: String,
     /// What was recognised.
     pub pattern: String,
-    /// Share of accesses that follow it, 0 to 1.
+    /// Share of all accesses that were seen there, 0 to 1.
     pub share: f64,
     /// How sure that is, 0 to 1.
     pub confidence: f64,

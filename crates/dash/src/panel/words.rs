@@ -1,12 +1,16 @@
 //! From the types of facade and monitor to those of the model.
 
 use crate::model::{
-    Alert, Decision, DecisionEffect, DecisionFigure, DecisionOutcome, Recommendation, Setting,
+    Alert, Decision, DecisionEffect, DecisionFigure, DecisionOutcome, Pattern, Recommendation, Setting,
     SettingProblem, TunedParameter,
 };
-use rustfs_rio::{ConfigValue, LiveParameters, MonitorOptimizationRecommendation, Origin, RioRecommendation};
+use rustfs_rio::{
+    AccessDirection, AccessPattern, AccessPatternType, ConfigValue, LiveParameters,
+    MonitorOptimizationRecommendation, Origin, RioRecommendation,
+};
 use rustfs_rio_monitor::AlertSeverity;
 use rustfs_rio_tune::Parameter;
+use std::collections::HashMap;
 
 /// For sorting: larger is worse.
 pub(super) fn severity_rank(severity: &str) -> u8 {
@@ -83,8 +87,9 @@ impl From<&RioRecommendation> for Recommendation {
     }
 }
 
-impl From<&rustfs_rio_tune::Decision> for Decision {
-    fn from(decision: &rustfs_rio_tune::Decision) -> Self {
+impl Decision {
+    /// `born` is the beginning of the optimizer's clock, in seconds since 1970.
+    pub(crate) fn of(decision: &rustfs_rio_tune::Decision, born: u64) -> Self {
         let figure = |figure: &rustfs_rio_tune::Figure| DecisionFigure {
             name: figure.name.to_string(),
             value: finite(figure.value),
@@ -100,7 +105,7 @@ impl From<&rustfs_rio_tune::Decision> for Decision {
         };
         Self {
             id: decision.id.0,
-            at: decision.at.as_secs(),
+            at: born.saturating_add(decision.at.as_secs()),
             parameter: decision.parameter.to_string(),
             from: decision.parameter.show(decision.from).to_string(),
             to: decision.parameter.show(decision.to).to_string(),
@@ -110,6 +115,42 @@ impl From<&rustfs_rio_tune::Decision> for Decision {
             measured: decision.measured.as_ref().map(outcome),
             reverse_if: decision.reverse_if.to_string(),
             state: decision.state.name().to_owned(),
+        }
+    }
+}
+
+/// Patterns by what they were seen in, the surest first.
+pub(crate) fn patterns(found: &HashMap<String, AccessPattern>) -> Vec<Pattern> {
+    let all = found.values().map(|pattern| pattern.observation_count).sum::<usize>().max(1) as f64;
+    let pattern = |(subject, seen): (&String, &AccessPattern)| Pattern {
+        subject: subject.clone(),
+        pattern: name_of(&seen.pattern_type),
+        share: seen.observation_count as f64 / all,
+        confidence: finite(seen.confidence),
+    };
+    let mut patterns: Vec<Pattern> = found.iter().map(pattern).collect();
+    patterns.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.subject.cmp(&b.subject)));
+    patterns
+}
+
+fn name_of(pattern: &AccessPatternType) -> String {
+    match pattern {
+        AccessPatternType::Sequential { stride, direction } => {
+            let way = match direction {
+                AccessDirection::Forward => "forward",
+                AccessDirection::Backward => "backward",
+                AccessDirection::Bidirectional => "both ways",
+            };
+            format!("sequential, {way}, {stride} bytes from one to the next")
+        }
+        AccessPatternType::Random { hotspot_ratio } => {
+            format!("random, {:.0} % in hot spots", hotspot_ratio * 100.0)
+        }
+        AccessPatternType::Periodic { period_seconds, .. } => {
+            format!("periodic, every {period_seconds:.1} s")
+        }
+        AccessPatternType::Burst { burst_duration_ms, inter_burst_delay_ms } => {
+            format!("bursts of {burst_duration_ms:.0} ms, {inter_burst_delay_ms:.0} ms between them")
         }
     }
 }
