@@ -14,8 +14,13 @@ use crate::workspace;
 pub(crate) const MOUNTED: &str = "test-mounted";
 
 /// What some tests compare against or call; a test without its tool skips and says so.
-const TOOLS: [Tool; 3] =
-    [Tool::new("fio", "fio"), Tool::new("chromium", "chromium"), Tool::new("tmux", "tmux")];
+const TOOLS: [Tool; 5] = [
+    Tool::new("fio", "fio"),
+    Tool::new("chromium", "chromium"),
+    Tool::new("tmux", "tmux"),
+    Tool::new("prometheus", "prometheus"),
+    Tool::new("prometheus-alertmanager", "prometheus-alertmanager"),
+];
 
 /// Runs all tests; arguments after `--` go to `cargo nextest run`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {

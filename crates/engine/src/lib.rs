@@ -83,6 +83,7 @@ pub use inline::{budget, charge};
 pub use limits::Limits;
 pub use op::OpKind;
 pub use open::{DirectMode, OpenOptions, UnalignedWrites};
+pub use recording::TRACE_TARGET;
 pub use rustfs_rio_buf as buf;
 pub use rustfs_rio_monitor as monitor;
 pub use shared::Route;

@@ -1,30 +1,49 @@
-//! Where operations are counted for the monitor, if a recorder was given; one branch each if not.
+//! Where operations are counted for the monitor, if a recorder was given, and told to `tracing`, if somebody listens; one branch each
+//! if not.
 
 use crate::file::File;
 use crate::op::OpKind;
 use crate::shared::Route;
-use rustfs_rio_monitor::{Ended, ErrorClass, FileClass, Key, Operation, Path, Recorder, Timer};
+use rustfs_rio_monitor::{Clock, Ended, ErrorClass, FileClass, Key, Operation, Path, Recorder, Timer};
 use std::sync::Arc;
+use tracing::Level;
 
-/// The recorder of an engine, or none.
+/// The target of the event that each operation ends with, at level `TRACE`, while a subscriber takes it. Its fields: `operation`, `path`,
+/// `class`, `latency_us`, `throughput_mbps` (10^6 bytes), `buffer_size` (bytes moved), `optimization_applied`, `errno` (0 without error).
+pub const TRACE_TARGET: &str = "rio::operation";
+
+/// The recorder of an engine, or none, and the clock of its events.
 #[derive(Debug, Default)]
-pub(crate) struct Recording(Option<Arc<Recorder>>);
+pub(crate) struct Recording {
+    recorder: Option<Arc<Recorder>>,
+    clock: Clock,
+}
+
+/// Whether a subscriber takes the events; a load and a branch while there is none.
+#[inline]
+fn is_traced() -> bool {
+    tracing::enabled!(target: TRACE_TARGET, Level::TRACE)
+}
 
 impl Recording {
     pub(crate) fn new(recorder: Option<Arc<Recorder>>) -> Self {
-        Self(recorder)
+        let clock = recorder.as_ref().map_or_else(Clock::new, |recorder| recorder.clock().clone());
+        Self { recorder, clock }
     }
 
-    /// An attempt on the calling task begins.
+    /// An attempt on the calling task begins. While it is traced, every one is timed.
     #[inline]
     pub(crate) fn start_short(&self) -> Option<Timer> {
-        self.0.as_ref().map(|recorder| recorder.start_short())
+        if is_traced() {
+            return Some(Timer::start(&self.clock));
+        }
+        self.recorder.as_ref().map(|recorder| recorder.start_short())
     }
 
     /// An operation leaves the calling task; the wait for admission is part of it.
     #[inline]
     pub(crate) fn start(&self) -> Option<Timer> {
-        self.0.as_ref().map(|recorder| recorder.start())
+        (self.recorder.is_some() || is_traced()).then(|| Timer::start(&self.clock))
     }
 
     /// An operation that was started ended, with an error number or without.
@@ -36,14 +55,39 @@ impl Recording {
         bytes: usize,
         errno: Option<i32>,
     ) {
-        let (Some(recorder), Some(timer)) = (&self.0, timer) else { return };
-        let ended = Ended { bytes: bytes as u64, error: errno.map(error_class) };
-        recorder.finish(timer, Key::new(operation(kind), path, class), ended);
+        let Some(timer) = timer else { return };
+        let key = Key::new(operation(kind), path, class);
+        if is_traced() {
+            self.tell(timer, key, bytes, errno);
+        }
+        if let Some(recorder) = &self.recorder {
+            let ended = Ended { bytes: bytes as u64, error: errno.map(error_class) };
+            recorder.finish(timer, key, ended);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, timer: Timer, key: Key, bytes: usize, errno: Option<i32>) {
+        // One that began before somebody listened has no time.
+        let Some(latency) = timer.elapsed(&self.clock) else { return };
+        let latency_us = latency.as_secs_f64() * 1e6;
+        tracing::event!(
+            target: TRACE_TARGET,
+            Level::TRACE,
+            operation = key.operation.name(),
+            path = key.path.name(),
+            class = key.class.name(),
+            latency_us,
+            throughput_mbps = if latency_us > 0.0 { bytes as f64 / latency_us } else { 0.0 },
+            buffer_size = bytes as u64,
+            optimization_applied = optimization(key.path),
+            errno = i64::from(errno.unwrap_or(0)),
+        );
     }
 
     /// Bytes of an operation that is counted elsewhere.
     fn moved(&self, kind: OpKind, class: FileClass, bytes: usize) {
-        if let Some(recorder) = &self.0 {
+        if let Some(recorder) = &self.recorder {
             recorder.add_bytes(Key::new(operation(kind), Path::Inline, class), bytes as u64);
         }
     }
@@ -51,7 +95,7 @@ impl Recording {
     /// Bytes were copied on the calling task, without a time of their own.
     #[inline]
     pub(crate) fn copied(&self, kind: OpKind, class: FileClass, bytes: usize) {
-        if let Some(recorder) = &self.0 {
+        if let Some(recorder) = &self.recorder {
             recorder.count(Key::new(operation(kind), Path::Inline, class), Ended::well(bytes as u64));
         }
     }
@@ -77,6 +121,16 @@ impl File {
             core.recording.moved(kind, self.core.class, done);
         }
         done
+    }
+}
+
+/// What was done better than handing the operation to a thread.
+fn optimization(path: Path) -> &'static str {
+    match path {
+        Path::Inline => "copied_on_the_calling_task",
+        Path::Ring => "io_uring",
+        Path::Cache => "from_the_cache",
+        _ => "none",
     }
 }
 

@@ -6,7 +6,7 @@ use crate::live::LiveParameters;
 use bytes::Bytes;
 use rustfs_rio_buf::IoBufMut;
 use rustfs_rio_engine::{Engine, File};
-use rustfs_rio_monitor::Recorder;
+use rustfs_rio_monitor::{CacheCounters, Recorder};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -26,6 +26,10 @@ impl BlockCache {
         _engine: &Engine,
     ) -> Result<Option<Self>, RuntimeError> {
         Ok(config.map(|config| match config.0 {}))
+    }
+
+    pub(crate) fn counters(&self) -> CacheCounters {
+        match self.0 {}
     }
 
     pub(crate) async fn stop(&self) {

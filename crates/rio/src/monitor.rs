@@ -20,6 +20,7 @@
 //! # Ok(()) }
 //! ```
 
+mod chrome;
 mod http;
 mod insight;
 #[cfg_attr(not(feature = "history"), path = "monitor/keeper_absent.rs")]
@@ -29,11 +30,13 @@ mod otlp;
 mod sink;
 mod task;
 
+pub use chrome::ChromeTrace;
 #[cfg(feature = "tune")]
 pub use insight::MetricForecast;
 pub use insight::MetricPattern;
 #[cfg(feature = "otlp")]
 pub use otlp::OtlpConfig;
+pub use rustfs_rio_engine::TRACE_TARGET;
 mod view;
 
 #[cfg(feature = "history")]

@@ -9,7 +9,7 @@ use crate::error::RuntimeError;
 use crate::live::LiveParameters;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, PoolStats, memory_limit};
 use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, File, Refusal, RingUse};
-use rustfs_rio_monitor::Recorder;
+use rustfs_rio_monitor::{CacheCounters, Ended, FileClass, Key, Operation, Path, Recorder};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -378,6 +378,8 @@ impl RuntimeHandle {
             result => return Ok(result?),
         }
         let patience = self.inner.config.io_timeout;
+        let recorder = self.inner.config.recorder.as_ref();
+        let timer = recorder.map(|recorder| recorder.start());
         let mut waiting = std::pin::pin!(tokio::time::timeout(patience, self.inner.buffers.get(size)?));
         let mut down = self.inner.down.subscribe();
         let mut ended = std::pin::pin!(down.wait_for(|is_down| *is_down));
@@ -385,7 +387,12 @@ impl RuntimeHandle {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending => ended.as_mut().poll(cx).map(|_| None),
         });
-        match result.await {
+        let result = result.await;
+        if let (Some(recorder), Some(timer)) = (recorder, timer) {
+            let key = Key::new(Operation::Wait, Path::Other, FileClass::Data);
+            recorder.finish(timer, key, Ended::well(0));
+        }
+        match result {
             None => Err(shut_down()),
             Some(Ok(result)) => Ok(result?),
             Some(Err(_)) => {
@@ -527,6 +534,11 @@ impl WeakRuntime {
     pub(crate) fn counts(&self) -> Option<(EngineStats, PoolStats)> {
         let inner = self.0.upgrade()?;
         Some((inner.engine.stats(), inner.buffers.stats()))
+    }
+
+    /// What the cache counts, `None` without one.
+    pub(crate) fn cache_counts(&self) -> Option<CacheCounters> {
+        self.0.upgrade()?.cache.as_ref().map(BlockCache::counters)
     }
 }
 

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use rustfs_rio::RuntimeConfig;
+use rustfs_rio::monitor::ChromeTrace;
 use rustfs_rio_load::{Dataset, LoadError, Plan, Report, Target, compare};
 
 pub(crate) use args::BenchArgs;
@@ -63,7 +64,12 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         _ = writeln!(io::stderr(), "dashboard  {}", beside.url());
     }
     let mut show = Show::new(args, &plan, targets.len(), &machine, interrupt.cancel());
-    match measure(args, &plan, &targets, &interrupt, &mut show) {
+    let trace = args.chrome_trace.as_deref().map(start_trace).transpose()?;
+    let measured = measure(args, &plan, &targets, &interrupt, &mut show);
+    if let Some(trace) = trace {
+        trace.finish().context("cannot write the chrome trace")?;
+    }
+    match measured {
         Ok(report) => {
             if let Some(path) = &args.html {
                 html::write(path, &plan, &report, &machine)?;
@@ -76,6 +82,16 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         }
         Err(error) => Err(with_advice(error)),
     }
+}
+
+/// Operations of a chrome trace at most: 200 MB.
+const TRACED_MAX: u64 = 1_000_000;
+
+fn start_trace(path: &std::path::Path) -> anyhow::Result<ChromeTrace> {
+    let trace = ChromeTrace::create(path, TRACED_MAX)
+        .with_context(|| format!("cannot create the chrome trace {}", path.display()))?;
+    tracing::subscriber::set_global_default(trace.clone()).context("cannot take the engine's events")?;
+    Ok(trace)
 }
 
 /// Makes the file, runs everything, and removes the file.

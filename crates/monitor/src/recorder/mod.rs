@@ -51,6 +51,20 @@ pub struct Timer {
     weight: u32,
 }
 
+impl Timer {
+    /// Starts timing an operation that stands for itself.
+    #[inline]
+    pub fn start(clock: &Clock) -> Self {
+        Self { start: clock.now(), weight: 1 }
+    }
+
+    /// Time since the start, by the clock that it was started with; `None` for an operation that is not timed.
+    #[must_use]
+    pub fn elapsed(&self, clock: &Clock) -> Option<Duration> {
+        (self.weight > 0).then(|| clock.between(self.start, clock.now()))
+    }
+}
+
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {

@@ -38,7 +38,7 @@ use ahead::{Carrier, Planner};
 use reading::Target;
 use registry::{Opened, Registry};
 use rustfs_rio_engine::{Engine, File};
-use rustfs_rio_monitor::Recorder;
+use rustfs_rio_monitor::{CacheCounters, Recorder};
 use rustfs_rio_tune::SourceStats;
 use std::io;
 use std::sync::Arc;
@@ -90,6 +90,20 @@ impl CacheStats {
 }
 
 impl BlockCache {
+    /// What the monitor exports.
+    pub(crate) fn counters(&self) -> CacheCounters {
+        let (stats, ahead) = (self.stats(), self.prefetch_stats().unwrap_or_default());
+        CacheCounters {
+            hits: stats.hit_blocks,
+            misses: stats.missed_blocks + stats.joined_blocks + stats.bypassed_blocks,
+            evictions: stats.evicted_blocks,
+            bytes: stats.held_bytes,
+            bytes_bound: stats.capacity_bytes,
+            prefetched: ahead.issued_blocks,
+            prefetched_used: ahead.used_blocks + ahead.late_blocks,
+        }
+    }
+
     /// The cache that a configuration asks for; `None` for one of no bytes.
     pub(crate) fn new(
         config: Option<&CacheConfig>,

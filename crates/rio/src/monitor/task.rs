@@ -109,6 +109,7 @@ impl Shared {
             components.engine = Some(engine_counters(&engine));
             components.pool = Some(pool_counters(&pool));
         }
+        components.cache = self.runtime.lock().as_ref().and_then(WeakRuntime::cache_counts);
         // A source may register another, so none is called under the lock.
         let sources: Vec<Arc<Source>> = self.sources.lock().clone();
         sources.iter().for_each(|source| source(&mut components));
