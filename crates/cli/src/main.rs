@@ -89,7 +89,11 @@ impl std::error::Error for UsageError {}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    cli.log.begin();
+    // A chrome trace takes the process's one subscriber.
+    let is_traced = matches!(&cli.command, Command::Bench(args) if args.chrome_trace.is_some());
+    if !is_traced {
+        cli.log.begin();
+    }
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
         Command::Claims(args) => claims::run(&args),
