@@ -81,7 +81,7 @@ pub(crate) struct BenchArgs {
     pub(super) dashboard: crate::dashboard::DashboardArgs,
     /// Writes Rio's operations to a file for chrome://tracing or Perfetto, the first million; slows Rio down, so do not compare then
     #[arg(long, value_name = "FILE")]
-    pub(super) chrome_trace: Option<PathBuf>,
+    pub(crate) chrome_trace: Option<PathBuf>,
     /// Lists workloads and engines and ends
     #[arg(long)]
     pub(super) list: bool,
