@@ -21,6 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let accesses = requests(&text, TraceFormat::Mqsim).collect::<Result<Vec<_>, _>>()?;
         println!("{}: {} requests", path.display(), accesses.len());
         compare(&accesses);
+        let (first, second) = accesses.split_at(accesses.len() / 2);
+        println!(" first half");
+        compare(first);
+        println!(" second half");
+        compare(second);
     }
     Ok(())
 }
@@ -30,7 +35,7 @@ fn compare(accesses: &[Access]) {
         SimulationConfig { cache_bytes: CACHE_BYTES, pace: Pace::Recorded(1.0), ..Default::default() };
     let plain = simulate(accesses, &config, None);
     println!("  LRU alone: hit ratio {:.4}, wait {:.1} ms", plain.hit_ratio(), plain.wait_ns as f64 / 1e6);
-    for use_min in [0.2, 0.3, 0.4, 0.5, 0.55, 0.6] {
+    for use_min in [0.4, 0.5, 0.53, 0.6] {
         let prefetcher = Prefetcher::new(PrefetchBounds { use_min, ..PrefetchBounds::default() });
         let mut simulation = Simulation::new(config, Some(prefetcher));
         for access in accesses {

@@ -70,6 +70,7 @@ pub use forecast::{Forecast, LoadForecast, Preparation};
 pub use parameter::{BOUNDS, Bounds, Group, Parameter, Shown, Unit, UnknownParameter};
 pub use parameters::{Codec, Parameters};
 pub use predict::Predictor;
+pub use predict::history::HistoryPredictor;
 pub use predict::plan::{
     CLASSES, Feedback, PROPOSALS_MAX, Plan, Prefetch, PrefetchBounds, PrefetchOutcome, Pressure, Proposal,
     Proposals, Range, Ticket,
@@ -77,6 +78,8 @@ pub use predict::plan::{
 pub use predict::prefetcher::{PREDICTORS_MAX, Prefetcher, SourceStats};
 pub use predict::registry::{PredictorSizes, Registration, built_in, registry};
 pub use predict::stream::StreamPredictor;
+pub use predict::stride::StridePredictor;
+pub use predict::temporal::TemporalPredictor;
 pub use recogniser::{Direction, Pattern, Recogniser, StreamId, Verdict};
 pub use simulate::{BLOCK_BYTES, Counts, DeviceModel, Pace, Policy, Simulation, SimulationConfig, simulate};
 pub use snapshot::{Snapshot, Targets, WorkloadSignature};

@@ -8,11 +8,14 @@
 //! A new predictor implements [`Predictor`] and is handed to [`Prefetcher::with_predictors`](crate::Prefetcher::with_predictors), or is added to
 //! [`registry`](crate::registry) to take part in `rio replay --compare`.
 
+pub(crate) mod history;
 pub(crate) mod odds;
 pub(crate) mod plan;
 pub(crate) mod prefetcher;
 pub(crate) mod registry;
 pub(crate) mod stream;
+pub(crate) mod stride;
+pub(crate) mod temporal;
 
 use crate::access::Access;
 use plan::{Feedback, PrefetchBounds, Proposals};

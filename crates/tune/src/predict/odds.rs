@@ -14,16 +14,17 @@ pub(crate) struct Odds {
 
 impl Odds {
     pub(crate) fn add(&mut self, held: bool) {
-        self.add_weighted(held, 1.0);
+        if self.count >= OUTCOMES_MAX {
+            self.fade(0.5);
+        }
+        self.count += 1.0;
+        self.held += f32::from(u8::from(held));
     }
 
-    pub(crate) fn add_weighted(&mut self, held: bool, weight: f32) {
-        if self.count >= OUTCOMES_MAX {
-            self.count *= 0.5;
-            self.held *= 0.5;
-        }
-        self.count += weight;
-        self.held += if held { weight } else { 0.0 };
+    /// Forgets all but a part.
+    pub(crate) fn fade(&mut self, kept: f32) {
+        self.count *= kept;
+        self.held *= kept;
     }
 
     pub(crate) const fn count(self) -> f32 {
@@ -32,7 +33,12 @@ impl Odds {
 
     /// The share that held, where `prior` is what to expect without evidence and weighs as much as `OUTCOMES_MIN` outcomes.
     pub(crate) fn share_from(self, prior: f32) -> f32 {
-        (self.held + prior * OUTCOMES_MIN) / (self.count + OUTCOMES_MIN)
+        self.share_with(prior, OUTCOMES_MIN)
+    }
+
+    /// The share that held, where `prior` weighs as much as `weight` outcomes.
+    pub(crate) fn share_with(self, prior: f32, weight: f32) -> f32 {
+        (self.held + prior * weight) / (self.count + weight)
     }
 
     /// The share that held, or 0 before there is evidence.

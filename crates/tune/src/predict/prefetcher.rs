@@ -35,6 +35,18 @@ const BAR_SLACK: f32 = 0.03;
 const PROBABLE: f32 = 0.85;
 /// Outcomes that count against a class before it has any: with few, chance alone could look good.
 const DOUBT: f32 = 4.0;
+/// Open bytes of a class that has shown nothing yet: what it may cost to find out. As in the slow start of TCP (Jacobson 1988), what
+/// is used adds to it and what is wasted takes away.
+const CREDIT_MIN: u64 = 64 << 10;
+const CREDIT_MAX: u64 = 1 << 30;
+/// A byte that is used lets so many more be open, and a wasted one as many fewer.
+const CREDIT_FACTOR: u64 = 4;
+/// Issued ranges whose ghosts can be called back.
+const CALLED: usize = 1024;
+/// Blocks issued that weigh as much as what ghosts say.
+const ISSUED_PRIOR: f32 = 64.0;
+/// What was issued is forgotten by this part with every ghost, so that a class that was shut gets another chance.
+const FADE: f32 = 0.9998;
 
 /// What the prefetcher knows about one predictor.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -60,10 +72,25 @@ pub struct SourceStats {
 #[derive(Clone, Copy, Default)]
 struct Source {
     stats: SourceStats,
+    /// Of ghosts, by class.
     odds: [Odds; CLASSES],
+    /// Of what was issued, by class.
+    issued: [Odds; CLASSES],
+    /// Bytes issued whose outcome is open, and how many may be, by class.
+    open: [u64; CLASSES],
+    credit: [u64; CLASSES],
     recent_used: f32,
     recent_known: f32,
     reviewed_at: u64,
+}
+
+impl Source {
+    /// Probability that a guess of a class is used. What was issued says more than ghosts: of those, many would have been in the cache.
+    fn probability(&self, class: usize) -> f32 {
+        let (ghosts, issued) = (self.odds[class], self.issued[class]);
+        let of_ghosts = ghosts.share() * ghosts.count() / (ghosts.count() + DOUBT);
+        if of_ghosts <= 0.0 { 0.0 } else { issued.share_with(of_ghosts, ISSUED_PRIOR).min(of_ghosts) }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -71,9 +98,10 @@ struct Ghost {
     key: u64,
     at_bytes: u64,
     source: u8,
-    class: u8,
     live: bool,
     issued: bool,
+    /// The classes in which it was proposed, a bit each.
+    classes: u16,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -116,6 +144,10 @@ pub struct Prefetcher {
     watched_next: usize,
     open_bytes: u64,
     seen_bytes: u64,
+    /// The place of the ghost that a proposal belongs to.
+    ghost_marked: u32,
+    /// Tickets, and the places of their ghosts.
+    called: Box<[(u32, u32)]>,
     next_id: u32,
     tick: u32,
 }
@@ -135,6 +167,7 @@ impl Prefetcher {
         let mut sources = [Source::default(); PREDICTORS_MAX];
         for (source, predictor) in sources.iter_mut().zip(&predictors) {
             source.stats.name = predictor.name();
+            source.credit = [CREDIT_MIN; CLASSES];
         }
         let mut prefetcher = Self {
             predictors,
@@ -150,6 +183,8 @@ impl Prefetcher {
             watched_next: 0,
             open_bytes: 0,
             seen_bytes: 0,
+            ghost_marked: 0,
+            called: vec![(u32::MAX, 0); CALLED].into(),
             next_id: 0,
             tick: 0,
         };
@@ -162,7 +197,7 @@ impl Prefetcher {
         self.bounds = bounds.clamped();
         for (source, predictor) in self.sources.iter_mut().zip(&mut self.predictors) {
             source.stats.bar = source.stats.bar.max(self.bounds.use_min);
-            predictor.set_bounds(PrefetchBounds { use_min: source.stats.bar, ..self.bounds });
+            predictor.set_bounds(per_stream(&self.bounds, source.stats.bar));
         }
     }
 
@@ -225,11 +260,14 @@ impl Prefetcher {
         if let Some(watched) = self.watched.iter_mut().find(|watched| watched.ticket == feedback.ticket) {
             watched.open_bytes = watched.open_bytes.saturating_sub(feedback.bytes);
         }
+        let class = usize::from(feedback.ticket.class).min(CLASSES - 1);
         let source = &mut self.sources[at];
+        source.open[class] = source.open[class].saturating_sub(bytes);
         let stats = &mut source.stats;
         let used = match feedback.outcome {
             PrefetchOutcome::Dropped => {
                 stats.dropped_bytes = stats.dropped_bytes.saturating_add(bytes);
+                self.call_ghost_back(feedback.ticket.id);
                 return;
             }
             PrefetchOutcome::Used => true,
@@ -241,11 +279,29 @@ impl Prefetcher {
         };
         let counter = if used { &mut stats.used_bytes } else { &mut stats.wasted_bytes };
         *counter = counter.saturating_add(bytes);
+        source.issued[class].add(used);
+        let credit = &mut source.credit[class];
+        let step = bytes.saturating_mul(CREDIT_FACTOR);
+        *credit = if used { credit.saturating_add(step) } else { credit.saturating_sub(step) };
+        *credit = (*credit).clamp(CREDIT_MIN, CREDIT_MAX);
         source.recent_known += feedback.bytes as f32;
         source.recent_used += if used { feedback.bytes as f32 } else { 0.0 };
         if stats.used_bytes + stats.wasted_bytes >= source.reviewed_at + REVIEW_BYTES {
             source.reviewed_at = stats.used_bytes + stats.wasted_bytes;
             self.review(at);
+        }
+    }
+
+    /// Forgets the ghost of a range that was in the cache already: that it is used says nothing about reading ahead.
+    fn call_ghost_back(&mut self, id: u32) {
+        let (ticket, place) = self.called[id as usize % CALLED];
+        if let Some(ghost) = self.ghosts.get_mut(place as usize)
+            && ticket == id
+            && ghost.live
+            && ghost.issued
+        {
+            ghost.live = false;
+            self.ghost_index.remove(ghost.key);
         }
     }
 
@@ -265,7 +321,7 @@ impl Prefetcher {
         };
         if moved.to_bits() != bar.to_bits() {
             source.stats.bar = moved;
-            self.predictors[at].set_bounds(PrefetchBounds { use_min: moved, ..self.bounds });
+            self.predictors[at].set_bounds(per_stream(&self.bounds, moved));
         }
     }
 
@@ -274,17 +330,17 @@ impl Prefetcher {
         let class = proposal.class.min(CLASSES as u8 - 1);
         let Some(range) = whole_blocks(&proposal.range, self.bounds.size_bytes) else { return };
         let source = &self.sources[at];
-        let probability = if proposal.proven {
-            proposal.probability
-        } else {
-            let odds = source.odds[usize::from(class)];
-            odds.share() * odds.count() / (odds.count() + DOUBT)
-        };
+        let probability =
+            if proposal.proven { proposal.probability } else { source.probability(usize::from(class)) };
         let bar = if pressure == Pressure::Some { source.stats.bar.max(PROBABLE) } else { source.stats.bar };
         let pays = probability.is_finite() && probability >= bar && pressure < Pressure::Full;
-        let fits = self.open_bytes.saturating_add(u64::from(range.len)) <= self.bounds.total_bytes;
+        let len = u64::from(range.len);
+        let fits = self.open_bytes.saturating_add(len) <= self.bounds.total_bytes;
+        // A range that is longer than the credit may go alone.
+        let open = source.open[usize::from(class)];
+        let trusted = proposal.proven || open == 0 || open + len <= source.credit[usize::from(class)];
         let doubled = self.plan.issue().iter().any(|planned| planned.range.overlaps(&range));
-        let mut issue = pays && fits && !doubled;
+        let mut issue = pays && fits && trusted && !doubled;
         if !proposal.proven {
             issue &= self.follow_ghost(at as u8, class, &range, issue);
         }
@@ -295,8 +351,13 @@ impl Prefetcher {
         if self.plan.push_issue(Prefetch { range, ticket, probability: probability.min(1.0) }) {
             self.next_id = self.next_id.wrapping_add(1);
             self.open_bytes += u64::from(range.len);
-            let stats = &mut self.sources[at].stats;
-            stats.issued_bytes = stats.issued_bytes.saturating_add(u64::from(range.len));
+            let source = &mut self.sources[at];
+            source.open[usize::from(class)] += len;
+            source.stats.issued_bytes = source.stats.issued_bytes.saturating_add(len);
+            if !proposal.proven {
+                // The ghost that `follow_ghost` has just marked.
+                self.called[ticket.id as usize % CALLED] = (ticket.id, self.ghost_marked);
+            }
             self.watched[self.watched_next] =
                 Watched { range, ticket, open_bytes: range.len, ..Watched::default() };
             self.watched_next = (self.watched_next + 1) % WATCHED;
@@ -308,16 +369,19 @@ impl Prefetcher {
         let key = key(range.space, Kind::Start, range.offset >> BLOCK_SHIFT);
         if let Some(entry) = self.ghost_index.find(key) {
             let ghost = &mut self.ghosts[entry.slot as usize % GHOSTS];
-            if ghost.live && ghost.key == key {
+            if ghost.live && ghost.key == key && ghost.source == source {
                 let new = !ghost.issued;
+                ghost.classes |= 1 << class;
                 ghost.issued |= issue;
+                self.ghost_marked = entry.slot;
                 return new;
             }
         }
         let place = self.ghost_next % GHOSTS;
         self.ghosts[place] =
-            Ghost { key, at_bytes: self.seen_bytes, source, class, live: true, issued: issue };
+            Ghost { key, at_bytes: self.seen_bytes, source, classes: 1 << class, live: true, issued: issue };
         self.ghost_index.put(key, place as u32, self.tick);
+        self.ghost_marked = place as u32;
         self.ghost_next = (place + 1) % GHOSTS;
         if self.ghost_next == self.ghost_oldest {
             // Full: the oldest gives way.
@@ -360,7 +424,11 @@ impl Prefetcher {
     fn end_ghost(&mut self, place: usize, used: bool) {
         let ghost = &mut self.ghosts[place];
         ghost.live = false;
-        self.sources[usize::from(ghost.source)].odds[usize::from(ghost.class)].add(used);
+        let source = &mut self.sources[usize::from(ghost.source)];
+        for class in (0..CLASSES).filter(|class| ghost.classes & 1 << class != 0) {
+            source.odds[class].add(used);
+            source.issued[class].fade(FADE);
+        }
         self.ghost_index.remove(ghost.key);
     }
 
@@ -379,6 +447,13 @@ impl Prefetcher {
             }
         }
     }
+}
+
+/// The limits for one predictor: no stream may take more than half of what all may, or a small cache would be flooded by the first.
+fn per_stream(bounds: &PrefetchBounds, use_min: f32) -> PrefetchBounds {
+    let half = u32::try_from(bounds.total_bytes / 2).unwrap_or(u32::MAX);
+    let (size_bytes, distance_bytes) = (bounds.size_bytes.min(half), bounds.distance_bytes.min(half));
+    PrefetchBounds { size_bytes, distance_bytes, use_min, ..*bounds }
 }
 
 /// The range in whole blocks of 4 KiB, and at most `size_bytes` long; `None` where the address space ends.

@@ -11,7 +11,7 @@ use crate::predict::odds::Odds;
 use crate::predict::plan::{PrefetchBounds, Proposal, Proposals, Range};
 
 /// States: direction, requests so far, size, and history of the region.
-const RUNS: usize = 16;
+const RUNS: usize = 30;
 const SIZES: usize = 6;
 const HISTORIES: usize = 4;
 const STATES: usize = RUNS * SIZES * HISTORIES;
@@ -179,13 +179,16 @@ impl StreamPredictor {
     }
 }
 
-/// Numbers of requests that are told apart: up to 12 each, then by powers of two.
+/// Numbers of requests that are told apart: up to 24 each, so that pieces of a fixed length are seen to end, then by steps of a
+/// half.
 const fn run(requests: u32) -> usize {
     match requests {
-        0..=12 => requests.saturating_sub(1) as usize,
-        13..=23 => 12,
-        24..=47 => 13,
-        48..=95 => 14,
+        0..=24 => requests.saturating_sub(1) as usize,
+        25..=36 => 24,
+        37..=54 => 25,
+        55..=81 => 26,
+        82..=122 => 27,
+        123..=255 => 28,
         _ => RUNS - 1,
     }
 }
@@ -208,7 +211,8 @@ impl Predictor for StreamPredictor {
         let mut stream = self.streams[slot];
         (stream.next, stream.back) = (access.end(), access.offset);
         stream.state = self.state(stream.requests, access);
-        if stream.requests > 1 {
+        // Two may adjoin by chance, in an order that repeats.
+        if stream.requests > 2 {
             proposals.explain();
         }
         if stream.forward {
