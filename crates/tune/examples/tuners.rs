@@ -3,8 +3,11 @@
 //! Every surface of the file is a scenario, and the first two also alternate. See `docs/decisions/0046-tuning-method.md`.
 #![allow(clippy::print_stdout, reason = "an example shows its results")]
 
-use rustfs_rio_tune::{ControllerConfig, Scenario, Standing, Surface, TUNERS, compare_tuners, rank};
+use rustfs_rio_tune::{
+    Controller, ControllerConfig, Scenario, Standing, Surface, TUNERS, compare_tuners, rank,
+};
 use std::error::Error;
+use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -56,7 +59,28 @@ fn main() -> Result<(), Box<dyn Error>> {
             rank.harmful
         );
     }
+    for (name, make) in TUNERS {
+        let cost = cost(&surfaces[0], Controller::with_tuner(ControllerConfig::default(), make(0))?);
+        println!("{name:<12} {:>8.1} us a decision", cost.as_secs_f64() * 1e6);
+    }
     Ok(())
+}
+
+/// Mean time of a decision over 400 periods.
+fn cost(surface: &Surface, mut controller: Controller) -> Duration {
+    const PERIODS: u32 = 400;
+    let mut total = Duration::ZERO;
+    for period in 0..PERIODS {
+        let wobble = f64::from(period % 7) * 0.004;
+        let snapshot = surface.snapshot(controller.parameters(), [wobble, -wobble, wobble]);
+        let begun = Instant::now();
+        let decisions = controller.decide(Duration::from_secs(period.into()), &snapshot);
+        total += begun.elapsed();
+        for decision in decisions {
+            controller.confirm(decision.id, decision.to);
+        }
+    }
+    total / PERIODS
 }
 
 fn print(runs: &[&Standing]) {

@@ -238,9 +238,15 @@ impl CodecChooser {
     /// The codec for an object. Takes a few microseconds, most of them for the sample.
     #[must_use]
     pub fn choose(&self, object: &ObjectView<'_>) -> CodecChoice {
-        let compressibility = Compressibility::of(object.sample);
-        let class = compressibility.class(object.size);
-        let cpu_price = (1.0 / sane(object.cpu_headroom, 0.0, 1.0)).min(CPU_PRICE_MAX);
+        self.choose_for(&Compressibility::of(object.sample), object.size, object.cpu_headroom)
+    }
+
+    /// As [`choose`](Self::choose), for an object of `size` bytes whose sample was looked at before.
+    #[must_use]
+    pub fn choose_for(&self, look: &Compressibility, size: u64, cpu_headroom: f64) -> CodecChoice {
+        let compressibility = *look;
+        let class = compressibility.class(size);
+        let cpu_price = (1.0 / sane(cpu_headroom, 0.0, 1.0)).min(CPU_PRICE_MAX);
         let patience = OPTIMISM * f64::from(self.seen[usize::from(class)] + 2).ln().sqrt();
         let mut best = (f64::INFINITY, 0);
         for index in 0..self.candidates.len() {

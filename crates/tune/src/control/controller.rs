@@ -75,6 +75,8 @@ pub struct Controller {
     /// Scores of the setting that is in force outside trials, and of the start.
     pub(crate) base: Running,
     pub(crate) home_score: Running,
+    /// Periods since the start was measured.
+    pub(crate) away: u32,
     pub(crate) last_outcome: Outcome,
     pub(crate) proposal: Option<Proposal>,
     pub(crate) trial: Option<Trial>,
@@ -143,6 +145,7 @@ impl Controller {
             noise: Noise::default(),
             base: Running::default(),
             home_score: Running::default(),
+            away: 0,
             last_outcome: Outcome::default(),
             proposal: None,
             trial: None,
@@ -363,7 +366,9 @@ impl Controller {
         let here = self.space.nearest(&self.current);
         self.noise.observe(score);
         self.tuner.observe(&self.space, &here, score, self.noise.deviation());
+        self.away = self.away.saturating_add(1);
         if here == self.home {
+            self.away = 0;
             self.home_score.add(score, self.config.learning_rate);
         }
         match &mut self.trial {

@@ -18,6 +18,14 @@ const MEMORY: [Parameter; 4] =
 const MEMORY_RUNGS: i32 = -2;
 /// Periods between steps back while memory stays short: what was given back takes a while to show.
 const PRESSURE_QUIET: u32 = 2;
+/// The setting in force is measured before the first trial until its error is this small, or for so many periods.
+const BASE_ERROR: f64 = 0.03;
+const BASE_PERIODS: f64 = 4.0;
+/// Periods after which the start is measured again, unless what is in force is better beyond doubt: the weather may have been bad
+/// when it was measured.
+const AWAY_MAX: u32 = 5;
+/// Standard errors that are beyond doubt.
+const DOUBTLESS: f64 = 2.0;
 /// Periods that have to agree before the start is taken for better.
 const START_PERIODS: f64 = 2.0;
 
@@ -37,6 +45,12 @@ impl Controller {
             return Vec::new();
         }
         if let Some(decisions) = self.back_to_start() {
+            return decisions;
+        }
+        if self.base.error(self.noise.deviation()) > BASE_ERROR && self.base.count < BASE_PERIODS {
+            return Vec::new();
+        }
+        if let Some(decisions) = self.look_at_start() {
             return decisions;
         }
         let here = self.space.nearest(&self.current);
@@ -135,6 +149,35 @@ impl Controller {
             Draft { reason: Reason::BelowStart, figures, expected: None, reverse_if: ReverseIf::Shift };
         let allowed = self.allowed();
         Some(self.propose(&self.config.start.clone(), &allowed, &draft, Purpose::Move))
+    }
+
+    /// A trial of the start, if it was not measured for long and what is in force may be worse.
+    fn look_at_start(&mut self) -> Option<Vec<Decision>> {
+        let here = self.space.nearest(&self.current);
+        if here == self.home || self.away < AWAY_MAX {
+            return None;
+        }
+        let noise = self.noise.deviation();
+        let direct = Estimate {
+            gain: self.base.mean - self.home_score.mean,
+            // The two were measured at different times: what the machine did meanwhile does not average out.
+            error: self.base.error(noise).hypot(self.home_score.error(noise)).hypot(noise),
+        };
+        let known = if self.home_score.count > 0.0 { direct } else { Estimate { gain: 0.0, error: noise } };
+        if known.gain > DOUBTLESS * known.error {
+            return None;
+        }
+        self.away = 0;
+        let figures = vec![
+            Figure::new("gain over the start", known.gain, ""),
+            Figure::new("standard error", known.error, ""),
+        ];
+        let expected = Some(Estimate { gain: -known.gain, error: known.error });
+        let reverse_if = ReverseIf::WorseBy { share: self.config.aggressiveness.guard() };
+        let draft = Draft { reason: Reason::Probe, figures, expected, reverse_if };
+        let allowed = self.allowed();
+        let decisions = self.propose(&self.config.start.clone(), &allowed, &draft, Purpose::Trial);
+        (!decisions.is_empty()).then_some(decisions)
     }
 
     pub(crate) fn allowed(&self) -> Vec<Parameter> {

@@ -10,6 +10,8 @@ use crate::{DecisionId, Measured, Outcome, Parameter, Parameters, Snapshot};
 const GAIN_MIN: f64 = 0.004;
 /// Standard errors by which a gain has to stand out to be kept before the last period.
 const KEEP_ERRORS: f64 = 1.0;
+/// And after one period only, by the two means alone: with more trials than one, some look that good by chance.
+const FIRST_ERRORS: f64 = 2.0;
 /// And by which a loss has to, to be undone before it.
 const DROP_ERRORS: f64 = 0.5;
 /// A trial that may well be losing this much does not get another period.
@@ -100,13 +102,14 @@ impl Trial {
         let Estimate { gain, error } = opinion.unwrap_or(direct);
         // The method may know better than the two means how much it is, and not that it is a gain at all.
         let gain = if direct.gain > 0.0 { gain } else { gain.min(0.0) };
-        if gain > GAIN_MIN + KEEP_ERRORS * error {
+        let certain = self.periods > 1 || direct.gain > FIRST_ERRORS * direct.error;
+        if certain && gain > GAIN_MIN + KEEP_ERRORS * error {
             return Verdict::Keep;
         }
         if gain < -DROP_ERRORS * error || gain - error < -LOSS_MAX {
             return if gain < -GAIN_MIN { Verdict::Harm } else { Verdict::NoGain };
         }
-        if self.periods < periods_max {
+        if self.periods < periods_max.max(2) {
             return Verdict::More;
         }
         if gain > GAIN_MIN.max(LIKELY_ERRORS * error) { Verdict::Keep } else { Verdict::NoGain }
