@@ -50,7 +50,7 @@ pub struct PrefetchBounds {
 
 impl Default for PrefetchBounds {
     /// 256 KiB per range, the middle of the bounds of `prefetch_size`, and as much ahead of a stream; 64 MiB in total; a little more than half of
-    /// what is read ahead is to be used (docs/decisions/0041).
+    /// what is read ahead is to be used (docs/decisions/0045).
     fn default() -> Self {
         Self { size_bytes: 256 << 10, distance_bytes: 256 << 10, total_bytes: 64 << 20, use_min: 0.53 }
     }
