@@ -233,3 +233,31 @@ fn the_same_seed_gives_the_same_result() {
     assert_eq!(run("7"), run("7"));
     assert_ne!(run("7"), run("8"));
 }
+
+#[test]
+fn on_this_disk_every_read_is_checked_and_counted() {
+    let scene = Scene::new();
+    let trace: String = (0..200).map(|n| format!("{} 0 {} 16 1\n", n * 100_000, n * 16)).collect();
+    let trace = scene.file("forward.trace", trace.as_bytes());
+    let directory = std::path::Path::new(&trace).parent().unwrap().to_str().unwrap();
+    let probe = std::path::Path::new(directory).join("probe");
+    std::fs::write(&probe, [0; 4096]).unwrap();
+    let direct = std::process::Command::new("dd")
+        .args([&format!("if={}", probe.display()), "of=/dev/null", "bs=4096", "iflag=direct"])
+        .output();
+    if !direct.is_ok_and(|output| output.status.success()) {
+        println!("RIO-SKIP: a replay on this disk: no direct I/O in the temporary directory");
+        return;
+    }
+    for options in [&["--as-fast"][..], &["--speed", "10"]] {
+        let result = object(&replay(&[&[trace.as_str(), "--json", "--dir", directory], options].concat()));
+        assert_eq!((result["requests"].as_u64(), result["simulated"].as_bool()), (Some(200), Some(false)));
+        assert_eq!(result["read_blocks"], 400);
+        assert!(result["device_read_bytes"].as_u64().unwrap() > 0, "{result}");
+        assert!(result["demand_wait_us_total"].as_f64().unwrap() > 0.0);
+    }
+    assert!(
+        complaint(&replay(&[&trace, "--file-mb", "1", "--requests", "1", "--predictor", "stream"]), 2)
+            .contains("needs --simulate")
+    );
+}

@@ -12,7 +12,9 @@ use crate::UsageError;
 
 const EXAMPLES: &str = "\
 Examples:
-  rio replay --simulate web.trace                       the format is told by the content
+  rio replay web.trace                                  on this disk, at the recorded times
+  rio replay --as-fast --depth 8 --dir /mnt/d keys.xz   on another disk, eight at a time
+  rio replay --simulate web.trace                       on a model; the format is told by the content
   rio replay --simulate --cache-mb 256 --policy s3fifo disk.csv.zst
   rio replay --simulate --predictor none --json oltp.lis.xz
   rio replay --simulate --compare web.trace             which predictor is best on it
@@ -22,6 +24,9 @@ Examples:
 Formats: mqsim (ns device lba sectors op, 1 reads), csv (header timestamp_us,op,offset,size), arc \
 (start-block blocks 0 sequence, 512-byte blocks), keys (one number a line), rio (recorded by Rio). \
 Compressed with gzip, zstd or xz: as it is.
+
+On the real engine the touched regions of the trace are packed into one file, direct I/O, every read checked; \
+requests come at their recorded times whether earlier ones have ended or not, without drift.
 
 Simulated is a cache of 4-KiB blocks before a queue of servers, deterministic for a seed. Traces \
 without times (arc, keys) run one request at a time.
@@ -38,8 +43,23 @@ pub(crate) struct ReplayArgs {
     /// The trace; - is standard input
     pub(super) trace: PathBuf,
     /// Uses a model of cache and device instead of a disk
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub(super) simulate: bool,
+    /// Replays on this file, which is only read [default: a file that the replay makes and checks]
+    #[arg(long, value_name = "PATH", conflicts_with = "simulate")]
+    pub(super) file: Option<PathBuf>,
+    /// Where to make the file; the disk to be measured
+    #[arg(long, value_name = "DIR", default_value = ".", conflicts_with = "simulate")]
+    pub(super) dir: PathBuf,
+    /// Size of that file at most, in MiB
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    file_mb: u64,
+    /// Takes no notice of the recorded times: each request comes when one before it has ended
+    #[arg(long, conflicts_with_all = ["simulate", "speed"])]
+    as_fast: bool,
+    /// Requests in flight with --as-fast
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    depth: u16,
     /// Runs the trace with each predictor alone, with all, and with none, and ranks them
     #[arg(long)]
     pub(super) compare: bool,
@@ -101,6 +121,9 @@ impl ReplayArgs {
                 "--picture reads the trace a second time, which standard input does not allow; name a file";
             return Err(UsageError(text.to_owned()));
         }
+        if self.compare && !self.simulate {
+            return Err(UsageError("--compare needs --simulate".to_owned()));
+        }
         if !(0.0..=CACHE_MB_MAX).contains(&self.cache_mb) {
             let text = format!("--cache-mb is {}, expected 0 (no cache) to {CACHE_MB_MAX}", self.cache_mb);
             return Err(UsageError(text));
@@ -112,6 +135,21 @@ impl ReplayArgs {
             return Err(UsageError(format!("--speed is {}, expected a number above 0", self.speed)));
         }
         Ok(())
+    }
+
+    /// Bytes of the file that the replay makes at most.
+    pub(super) fn file_bytes_max(&self) -> u64 {
+        self.file_mb << 20
+    }
+
+    /// Requests in flight if the recorded times do not count.
+    pub(super) fn depth(&self) -> Option<usize> {
+        self.as_fast.then(|| usize::from(self.depth))
+    }
+
+    /// How many times faster the recorded times are played.
+    pub(super) fn speed(&self) -> f64 {
+        self.speed
     }
 
     /// Bytes of the cache.

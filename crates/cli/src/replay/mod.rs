@@ -2,7 +2,7 @@
 //!
 //! * [`args`]: the command line, parsed into types
 //! * [`input`]: the trace as an iterator: formats, decompression, errors with their line
-//! * [`simulated`]: on a model of cache and device
+//! * [`simulated`]: on a model of cache and device; [`real`]: on the engine and this disk
 //! * [`picture`]: the trace as a drawing
 //! * [`record`]: the result, as table, JSON and leaderboard; [`progress`]: the bar
 //!
@@ -12,6 +12,7 @@ mod args;
 mod input;
 mod picture;
 mod progress;
+mod real;
 mod record;
 mod simulated;
 
@@ -61,7 +62,11 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<String> {
         let mut records = simulated::run(args, &mut trace, &predictors).with_context(name)?;
         return compared(args, &mut records);
     }
-    let records = simulated::run(args, &mut trace, &[&args.predictor]).with_context(name)?;
+    let records = if args.simulate {
+        simulated::run(args, &mut trace, &[&args.predictor]).with_context(name)?
+    } else {
+        vec![real::run(args, &mut trace).with_context(name)?]
+    };
     let shown =
         records.iter().map(|record| if args.json { lines(&record.json()) } else { Ok(record.text()) });
     shown.collect()

@@ -47,3 +47,21 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
+
+/// A bar for the making of a file of so many bytes.
+pub(super) fn preparing(bytes: u64) -> ProgressBar {
+    styled(bytes, "{bar:40} {percent}% of the file, {eta} left")
+}
+
+/// A bar for so many requests on the device.
+pub(super) fn playing(requests: u64) -> ProgressBar {
+    styled(requests, "{bar:40} {percent}% of the requests, {eta} left")
+}
+
+fn styled(length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
