@@ -150,6 +150,12 @@ impl OpenOptions {
         self.truncate
     }
 
+    /// Whether a file is created where there is none.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        self.create || self.create_new
+    }
+
     pub(crate) fn direct_mode(&self) -> DirectMode {
         self.direct
     }

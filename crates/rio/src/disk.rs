@@ -4,7 +4,7 @@ use crate::access_ring::AccessTag;
 use crate::cache::{CachedFile, FileCache};
 use crate::cursor::Cursor;
 use crate::error::RuntimeError;
-use crate::runtime::RuntimeHandle;
+use crate::runtime::{RuntimeHandle, bounded};
 use crate::{AlignedBuf, OptimizedBuffer, Slice};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -85,10 +85,12 @@ impl DiskFile {
         options: &OpenOptions,
         runtime_handle: &RuntimeHandle,
     ) -> Result<Self, RuntimeError> {
+        if options.creates() {
+            runtime_handle.check_room(path.as_ref()).await?;
+        }
         let opening = runtime_handle.engine().open(path.as_ref(), options);
         let timeout = runtime_handle.config().io_timeout;
-        let file =
-            tokio::time::timeout(timeout, opening).await.map_err(|_| RuntimeError::OperationTimeout)??;
+        let file = bounded(timeout, opening).await?.ok_or(RuntimeError::OperationTimeout)??;
         let cursor = Mutex::new(Cursor::new(runtime_handle.live().buffer_size() as usize));
         let tag = AccessTag::new(runtime_handle, file.path());
         let cache = runtime_handle.cache_for(&file, options.empties());

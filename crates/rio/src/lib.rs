@@ -51,6 +51,7 @@ pub mod disk;
 mod enhanced;
 mod environment;
 mod error;
+mod heal;
 pub mod io_engine;
 mod live;
 pub mod monitor;
@@ -78,6 +79,7 @@ pub use disk::{AsyncFile, DiskFile};
 pub use enhanced::{EnhancedRioRuntime, RioRecommendation, init_runtime_with_advanced_config};
 pub use environment::EnvironmentError;
 pub use error::{IoFailure, RuntimeError};
+pub use heal::{Ailment, Trouble};
 pub use io_engine::{BatchError, BatchOperation, IoEngine, IoEngineStats, get_io_engine, init_io_engine};
 pub use live::LiveParameters;
 pub use monitor::{

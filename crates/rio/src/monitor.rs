@@ -335,6 +335,11 @@ impl AdvancedPerformanceMonitor {
         self.shared.set_connections(count);
     }
 
+    /// For parts of the runtime that find trouble themselves.
+    pub(crate) fn alert_sender(&self) -> AlertSender {
+        AlertSender(Arc::clone(&self.shared))
+    }
+
     /// Keeps quiet about a metric's alerts for `time`, open ones included. `false` if there are 64 silences already.
     #[must_use]
     pub fn silence(&self, metric: &str, time: Duration) -> bool {
@@ -613,6 +618,15 @@ fn sample_alert(id: u64) -> Alert {
         closed: None,
         reopened: 0,
         silenced: false,
+    }
+}
+
+/// Tells a monitor's callbacks and sinks of alerts that come from elsewhere.
+pub(crate) struct AlertSender(Arc<Shared>);
+
+impl AlertSender {
+    pub(crate) fn send(&self, change: &Change) {
+        self.0.tell(std::slice::from_ref(change));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::error::RuntimeError;
 use parking_lot::Mutex;
-use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// A running task.
 pub(crate) struct OwnedTask {
@@ -40,7 +40,7 @@ impl OwnedTask {
     pub(crate) async fn end(&self, deadline: Instant) -> bool {
         self.end.send_replace(true);
         let Some(mut handle) = self.handle.lock().take() else { return true };
-        let result = tokio::time::timeout_at(deadline.into(), &mut handle).await;
+        let result = tokio::time::timeout_at(deadline, &mut handle).await;
         match result {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {

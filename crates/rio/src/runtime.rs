@@ -6,11 +6,15 @@ use crate::buffers::{Caretaker, HEADROOM};
 use crate::cache::{BlockCache, CacheConfig, FileCache};
 use crate::config::{AdvancedRioConfig, Layers};
 use crate::error::RuntimeError;
+use crate::heal::Places;
 use crate::live::LiveParameters;
 use rustfs_rio_buf::{BufferPool, Leak, PoolConfig, PoolError, PoolStats, memory_limit};
-use rustfs_rio_engine::{Backend, Capabilities, Engine, EngineConfig, EngineStats, File, Refusal, RingUse};
-use rustfs_rio_monitor::{CacheCounters, Ended, FileClass, Key, Operation, Path, Recorder};
+use rustfs_rio_engine::{
+    Backend, Capabilities, Engine, EngineConfig, EngineStats, File, OpenOptions, Refusal, RingUse,
+};
+use rustfs_rio_monitor::{CacheCounters, Ended, FileClass, Key, Operation, Path as Way, Recorder};
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -232,6 +236,51 @@ impl RuntimeConfig {
     }
 }
 
+/// A timer on the current tokio runtime; none outside of one, where nothing can be bounded and nothing needs it.
+///
+/// # Errors
+///
+/// [`RuntimeError::InitializationFailed`] in a runtime without timers, which tokio can only be asked about by trying.
+pub(crate) fn timer(duration: Duration) -> Result<Option<tokio::time::Sleep>, RuntimeError> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Ok(None);
+    }
+    std::panic::catch_unwind(|| tokio::time::sleep(duration)).map(Some).map_err(|_| {
+        let text = "the tokio runtime around this call has no timers; build it with enable_all()";
+        RuntimeError::InitializationFailed(text.to_owned())
+    })
+}
+
+/// Whether the current tokio runtime, if there is one, can watch rings and time.
+fn check_drivers() -> Result<(), RuntimeError> {
+    if timer(Duration::ZERO)?.is_none() {
+        return Ok(());
+    }
+    // As for timers: tokio can only be asked by trying.
+    match std::panic::catch_unwind(|| drop(tokio::net::UnixStream::pair())) {
+        Ok(()) => Ok(()),
+        Err(_) => {
+            let text = "the tokio runtime around this call has no I/O driver; build it with enable_all()";
+            Err(RuntimeError::InitializationFailed(text.to_owned()))
+        }
+    }
+}
+
+/// `future` with a bound on its time, where there are timers: `None` when the time is over.
+pub(crate) async fn bounded<F: Future>(
+    duration: Duration,
+    future: F,
+) -> Result<Option<F::Output>, RuntimeError> {
+    let mut future = std::pin::pin!(future);
+    let Some(timer) = timer(duration)? else { return Ok(Some(future.await)) };
+    let mut timer = std::pin::pin!(timer);
+    Ok(std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
+    })
+    .await)
+}
+
 fn shut_down() -> io::Error {
     Refusal::ShutDown.into()
 }
@@ -264,6 +313,7 @@ struct Inner {
     /// Ends waits for buffers when the runtime is shut down.
     down: watch::Sender<bool>,
     live: Arc<LiveParameters>,
+    places: Places,
     cache: Option<BlockCache>,
     config: RuntimeConfig,
     /// Only where a monitor looks on.
@@ -303,6 +353,7 @@ impl RuntimeHandle {
     /// [`RuntimeError::RuntimeUnavailable`] outside a tokio runtime.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
         config.check()?;
+        check_drivers()?;
         let engine = Engine::new(config.engine_config())?;
         Self::with_engine(engine, config)
     }
@@ -327,7 +378,8 @@ impl RuntimeHandle {
         let turns = Semaphore::new(rings.max(TURNS_MIN).min(config.max_concurrent_file_ops));
         let down = watch::Sender::new(false);
         let accesses = config.recorder.as_ref().map(|_| AccessRing::new());
-        let inner = Inner { engine, buffers, caretaker, turns, down, live, cache, config, accesses };
+        let places = Places::default();
+        let inner = Inner { engine, buffers, caretaker, turns, down, live, places, cache, config, accesses };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -339,7 +391,9 @@ impl RuntimeHandle {
     #[must_use]
     pub fn new_tokio() -> Self {
         let config = RuntimeConfig { runtime_type: RuntimeType::Tokio, ..RuntimeConfig::built_in() };
-        Self::new(config).unwrap_or_else(|error| unreachable!("default settings were refused: {error}"))
+        let made = Engine::new(config.engine_config()).map_err(RuntimeError::from);
+        made.and_then(|engine| Self::with_engine(engine, config))
+            .unwrap_or_else(|error| unreachable!("default settings were refused: {error}"))
     }
 
     /// How operations that have to wait are carried out here: [`RuntimeType::IoUring`] only if a ring is in use.
@@ -380,7 +434,7 @@ impl RuntimeHandle {
         let patience = self.inner.config.io_timeout;
         let recorder = self.inner.config.recorder.as_ref();
         let timer = recorder.map(|recorder| recorder.start());
-        let mut waiting = std::pin::pin!(tokio::time::timeout(patience, self.inner.buffers.get(size)?));
+        let mut waiting = std::pin::pin!(bounded(patience, self.inner.buffers.get(size)?));
         let mut down = self.inner.down.subscribe();
         let mut ended = std::pin::pin!(down.wait_for(|is_down| *is_down));
         let result = std::future::poll_fn(|cx| match waiting.as_mut().poll(cx) {
@@ -389,13 +443,14 @@ impl RuntimeHandle {
         });
         let result = result.await;
         if let (Some(recorder), Some(timer)) = (recorder, timer) {
-            let key = Key::new(Operation::Wait, Path::Other, FileClass::Data);
+            let key = Key::new(Operation::Wait, Way::Other, FileClass::Data);
             recorder.finish(timer, key, Ended::well(0));
         }
         match result {
             None => Err(shut_down()),
-            Some(Ok(result)) => Ok(result?),
-            Some(Err(_)) => {
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(Some(result))) => Ok(result?),
+            Some(Ok(None)) => {
                 let bound = self.inner.config.buffer_memory;
                 let text = format!(
                     "no buffer of {size} bytes became free within {patience:?} below the bound of {bound} bytes; \
@@ -409,6 +464,21 @@ impl RuntimeHandle {
     /// The right to hold memory for a large read.
     pub(crate) async fn turn(&self) -> io::Result<SemaphorePermit<'_>> {
         self.inner.turns.acquire().await.map_err(|_| shut_down())
+    }
+
+    /// Whether a file may be created here: not on a disk that is nearly full, unless it is there already.
+    pub(crate) async fn check_room(&self, file: &Path) -> io::Result<()> {
+        let Err(full) = self.inner.places.enter(file) else { return Ok(()) };
+        let probe = self.inner.engine.open(file, &OpenOptions::new().read(true)).await;
+        match probe {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(full),
+            _ => Ok(()),
+        }
+    }
+
+    /// Directories that files were created in.
+    pub(crate) fn places(&self) -> &Places {
+        &self.inner.places
     }
 
     /// The pool behind [`get_optimized_buffer`](Self::get_optimized_buffer).

@@ -7,7 +7,7 @@ use crate::error::RuntimeError;
 use crate::runtime::RuntimeHandle;
 use rustfs_rio_monitor::Recorder;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 pub(crate) struct Tuning;
 

@@ -39,6 +39,7 @@ use crate::buffers::AdvancedBufferPool;
 use crate::cache::{BlockCache, CacheStats, PrefetchStats};
 use crate::config::{AdvancedRioConfig, Layers};
 use crate::error::RuntimeError;
+use crate::heal::{Healer, Trouble};
 use crate::live::LiveParameters;
 use crate::monitor::AdvancedPerformanceMonitor;
 use crate::runtime::{RuntimeConfig, RuntimeHandle, ShutdownReport, init_runtime_with_config};
@@ -46,7 +47,8 @@ use crate::tuning::Tuning;
 use crate::{ConfigValue, OptimizedBuffer};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// An engine with everything around it. Clones are the same runtime; when the last is dropped without
 /// [`shutdown`](Self::shutdown), tasks end at their next await and the engine within a second.
@@ -61,6 +63,7 @@ struct Parts {
     pool: Option<AdvancedBufferPool>,
     monitor: Option<AdvancedPerformanceMonitor>,
     tuning: Tuning,
+    healer: Healer,
 }
 
 /// Makes a runtime on the current tokio runtime, which must have been built with `enable_all()`.
@@ -99,7 +102,9 @@ pub async fn init_runtime_with_advanced_config(
     if let Some(monitor) = &monitor {
         monitor.attach(&base);
     }
-    Ok(EnhancedRioRuntime { parts: Arc::new(Parts { config, base, pool, monitor, tuning }) })
+    let alerts = monitor.as_ref().map(AdvancedPerformanceMonitor::alert_sender);
+    let healer = Healer::start(&base, pool.as_ref(), alerts, None)?;
+    Ok(EnhancedRioRuntime { parts: Arc::new(Parts { config, base, pool, monitor, tuning, healer }) })
 }
 
 impl EnhancedRioRuntime {
@@ -147,6 +152,12 @@ impl EnhancedRioRuntime {
     #[must_use]
     pub fn config(&self) -> &AdvancedRioConfig {
         &self.parts.config
+    }
+
+    /// Trouble that is there now, with what was seen, and what is done about it. Looked for once a second.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.parts.healer.troubles()
     }
 
     /// Every setting with its value and where it came from.
@@ -209,12 +220,13 @@ impl EnhancedRioRuntime {
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
         let mut tasks_left = usize::from(!self.parts.tuning.end(until).await);
+        tasks_left += usize::from(!self.parts.healer.end(until).await);
         let mut report = self.parts.base.shutdown(until.saturating_duration_since(Instant::now())).await;
         if let Some(pool) = &self.parts.pool {
             pool.dismiss().await;
         }
         if let Some(monitor) = &self.parts.monitor {
-            let ending = tokio::time::timeout_at(until.into(), monitor.shutdown());
+            let ending = tokio::time::timeout_at(until, monitor.shutdown());
             tasks_left += usize::from(ending.await.is_err());
         }
         report.tasks_left += tasks_left;

@@ -134,6 +134,15 @@ impl Shared {
         collected.entries
     }
 
+    /// Calls back. A callback that panics is not called again; the others are.
+    fn call(&self, call: &Arc<Call>, change: &Change) {
+        let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(change)));
+        if called.is_err() {
+            self.calls.lock().retain(|other| !Arc::ptr_eq(other, call));
+            tracing::error!("a callback for alerts panicked; it is not called again, the others are");
+        }
+    }
+
     /// Tells the sinks.
     pub(super) fn tell(&self, changes: &[Change]) {
         if changes.is_empty() {
@@ -143,7 +152,7 @@ impl Shared {
         let calls: Vec<Arc<Call>> = self.calls.lock().clone();
         for change in changes {
             trace(change);
-            calls.iter().for_each(|call| call(change));
+            calls.iter().for_each(|call| self.call(call, change));
             self.sinks().iter().for_each(|sink| sink.push(change));
         }
     }

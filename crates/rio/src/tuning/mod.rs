@@ -22,7 +22,7 @@ use apply::Applier;
 use rustfs_rio_monitor::Recorder;
 use rustfs_rio_tune::Parameter;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// The optimizer of a runtime with its task, or nothing.
 pub(crate) struct Tuning {
