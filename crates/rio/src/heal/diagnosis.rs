@@ -345,7 +345,8 @@ mod tests {
 
     #[test]
     fn the_others_begin_with_their_sign_and_end_without_it() {
-        let cases: [(Ailment, fn(u64) -> Signs, u64); 5] = [
+        type Sick = fn(u64) -> Signs;
+        let cases: [(Ailment, Sick, u64); 5] = [
             (Ailment::RingFails, |_| Signs { latched_devices: 1, ..Signs::default() }, 1),
             (Ailment::Overload, |n| Signs { shed: n, ..Signs::default() }, 5),
             (Ailment::MemoryPressure, |_| Signs { memory_is_short: true, ..Signs::default() }, 5),
