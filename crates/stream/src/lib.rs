@@ -15,6 +15,8 @@
 //! * [`rio_v2`]: readers over S2 and DARE.
 //! * [`pack`]: how Rio stores new objects: compressed, encrypted, readable from anywhere.
 //! * [`pipeline`]: packing on many threads.
+//! * `transport`: readers and writers over HTTP, with the feature `http`.
+//! * `writer`: [`Writer`], one of several.
 //! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
 //! * `varint`: numbers of variable length.
 //!
@@ -41,6 +43,10 @@ pub mod reader;
 pub mod rio_v2;
 pub mod rustfs;
 pub mod s2;
+#[cfg(feature = "http")]
+pub mod transport;
 mod varint;
+mod writer;
 
 pub use key::{DataKey, KEY_BYTES};
+pub use writer::Writer;

@@ -1,0 +1,10 @@
+//! `cargo +nightly fuzz run rustfs_encrypted fuzz/seeds/rustfs_encrypted`: any bytes for the entry point of that name, which says what must hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[allow(dead_code)]
+#[path = "../../crates/stream/tests/entry/mod.rs"]
+mod entry;
+
+fuzz_target!(|input: &[u8]| entry::rustfs_encrypted(input));
