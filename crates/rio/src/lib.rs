@@ -16,6 +16,8 @@
 //! * [`monitor`]: [`AdvancedPerformanceMonitor`], live numbers, history, trends and alerts.
 //! * [`io_engine`]: [`IoEngine`], batches of operations and copies between readers and memory.
 //! * [`wal`]: [`Wal`], a write-ahead log.
+//! * With the feature `stream`: readers and writers of stored objects, with the names and call shapes of RustFS 1.0.0-beta.6: `HashReader`,
+//!   `CompressReader`, `EncryptReader`, `Checksum`, `Index`, (feature `http`) `HttpReader` and the others; those of `rustfs-rio-v2` in `rio_v2`.
 //!
 //! ```
 //! use rustfs_rio::{DiskFile, init_runtime};
@@ -34,7 +36,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Features, all on by default: `stream`, readers and writers of stored objects; `tune`, the optimizer. Without them files are read
+//! Features, all on by default: `stream`, readers and writers of stored objects (and, off by default, `http`); `tune`, the optimizer. Without them files are read
 //! and written, monitored and logged.
 #![forbid(unsafe_code)]
 
@@ -106,6 +108,37 @@ pub use rustfs_rio_engine::{
     Advice, Backend, Capabilities, DirectMode, EngineError, EngineStats, FileError, OpKind, OpenOptions,
     Refusal, RingRefusal, Stat, UnalignedWrites,
 };
+#[cfg(feature = "stream")]
+pub use rustfs_rio_stream::checksum::{
+    Algorithm, BASE_CHECKSUM_TYPES, Checksum, ChecksumHasher, ChecksumType, Crc32CastagnoliHasher,
+    Crc32IeeeHasher, Crc64NvmeHasher, MultiHasher, RUSTFS_MULTIPART_CHECKSUM, RUSTFS_MULTIPART_CHECKSUM_TYPE,
+    SHA256_SIZE, Sha1Hasher, Sha256Hasher, decode_varint, get_content_checksum, read_checksums,
+    read_part_checksums,
+};
+#[cfg(feature = "stream")]
+pub use rustfs_rio_stream::error::{
+    BadDigest, ChecksumMismatch, IncompleteBody, InvalidChecksum, Sha256Mismatch, SizeMismatch, SizeTooLarge,
+    SizeTooSmall, is_checksum_mismatch,
+};
+#[cfg(feature = "stream")]
+pub use rustfs_rio_stream::hash::{HashReader, TrailingHeaders};
+#[cfg(feature = "stream")]
+pub use rustfs_rio_stream::reader::{
+    DynReader, EtagReader, EtagResolvable, HardLimitReader, HashReaderDetector, HashReaderMut, LimitReader,
+    ReadStream, Reader, ReaderCapabilities, TryGetIndex, WarpReader, boxed_reader, read_full,
+    read_full_or_eof, resolve_etag_generic, wrap_reader, write_all,
+};
+#[cfg(feature = "stream")]
+pub use rustfs_rio_stream::rustfs::{
+    CompressReader, CompressionAlgorithm, DEFAULT_ENCRYPTION_BLOCK_SIZE, DecompressReader, DecryptReader,
+    EncryptReader, Index, compress_block, decompress_block, multipart_part_nonce,
+};
+#[cfg(feature = "http")]
+pub use rustfs_rio_stream::transport::{
+    HttpReader, HttpWriter, InternodeHttpError, InternodeHttpErrorKind, InternodeHttpRequestContext,
+};
+#[cfg(feature = "stream")]
+pub use rustfs_rio_stream::{DataKey, Writer, checksum, codec, dare, pack, reader, rio_v2, rustfs, s2};
 #[cfg(feature = "tune")]
 pub use rustfs_rio_tune::{
     Codec, Decision, DecisionId, DecisionState, Group, Parameter, Parameters, RequestError,

@@ -75,7 +75,9 @@ impl Sealer {
         if payload.is_empty() || payload.len() > PAYLOAD_BYTES || (!last && payload.len() != PAYLOAD_BYTES) {
             return Err(wrong_length);
         }
-        let Some((head, body)) = package.split_first_chunk_mut::<HEADER_BYTES>() else { return Err(wrong_length) };
+        let Some((head, body)) = package.split_first_chunk_mut::<HEADER_BYTES>() else {
+            return Err(wrong_length);
+        };
         if body.len() != payload.len() + TAG_BYTES {
             return Err(wrong_length);
         }
@@ -111,7 +113,9 @@ impl Sealer {
             Cipher::ChaCha20Poly1305 => {
                 let (text, end) = body.split_at_mut(payload.len());
                 text.copy_from_slice(payload);
-                self.key.seal_in_place_separate_tag(nonce, aad, text).map(|tag| end.copy_from_slice(tag.as_ref()))
+                self.key
+                    .seal_in_place_separate_tag(nonce, aad, text)
+                    .map(|tag| end.copy_from_slice(tag.as_ref()))
             }
         }
         .map_err(|_| DareError::Cryptography)

@@ -67,7 +67,9 @@ impl InternodeHttpErrorKind {
         while let Some(error) = source {
             match error.downcast_ref::<io::Error>().map(io::Error::kind) {
                 Some(io::ErrorKind::ConnectionRefused) => return Self::ConnectionRefused,
-                Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => return Self::ConnectionReset,
+                Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                    return Self::ConnectionReset;
+                }
                 Some(io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof) => {
                     return Self::BodyStreamAborted;
                 }

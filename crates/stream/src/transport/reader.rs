@@ -42,7 +42,12 @@ impl HttpReader {
     ///
     /// [`InternodeHttpError`] inside an [`io::Error`] for a failed request and for a status that is not a success;
     /// [`io::ErrorKind::InvalidInput`] for a URL that is none.
-    pub async fn new(url: String, method: Method, headers: HeaderMap, body: Option<Vec<u8>>) -> io::Result<Self> {
+    pub async fn new(
+        url: String,
+        method: Method,
+        headers: HeaderMap,
+        body: Option<Vec<u8>>,
+    ) -> io::Result<Self> {
         Self::new_with_stall_timeout(url, method, headers, body, None).await
     }
 
@@ -70,8 +75,8 @@ impl HttpReader {
         if !response.status().is_success() {
             return Err(InternodeHttpError::status(&context, response.status()));
         }
-        let stall = stall_timeout
-            .map(|timeout| Stall { timeout, timer: Box::pin(tokio::time::sleep(timeout)) });
+        let stall =
+            stall_timeout.map(|timeout| Stall { timeout, timer: Box::pin(tokio::time::sleep(timeout)) });
         let body = http::Response::<Body>::from(response).into_body();
         Ok(Self { url, method, headers, context, body: Some(body), chunk: Bytes::new(), stall })
     }
@@ -135,12 +140,17 @@ impl HttpReader {
 
 /// The URL that `url` is.
 pub(super) fn parse(url: &str) -> io::Result<Url> {
-    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, format!("`{url}` is not a URL: {error}"));
+    let invalid =
+        |error| io::Error::new(io::ErrorKind::InvalidInput, format!("`{url}` is not a URL: {error}"));
     Url::parse(url).map_err(invalid)
 }
 
 impl AsyncRead for HttpReader {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));

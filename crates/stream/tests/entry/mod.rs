@@ -3,9 +3,13 @@
 //! The first byte of an input chooses how it is read: the size of the pieces, and the algorithm where there are several.
 
 use rustfs_rio_stream::DataKey;
-use rustfs_rio_stream::checksum::{Checksum, ChecksumType, decode_varint, read_checksums, read_part_checksums};
+use rustfs_rio_stream::checksum::{
+    Checksum, ChecksumType, decode_varint, read_checksums, read_part_checksums,
+};
 use rustfs_rio_stream::rio_v2::{decode_minio_index_bytes, minio_index_storage_bytes};
-use rustfs_rio_stream::rustfs::{BlockDecoder, BlockError, CompressionAlgorithm, Index, OpenDecoder, SealedError};
+use rustfs_rio_stream::rustfs::{
+    BlockDecoder, BlockError, CompressionAlgorithm, Index, OpenDecoder, SealedError,
+};
 use rustfs_rio_stream::{dare, s2};
 
 /// What a compressed stream may become here, in bytes.
@@ -34,7 +38,11 @@ fn nonce() -> [u8; 12] {
 
 /// The RustFS block stream: the same for any pieces, within its limit.
 pub(crate) fn rustfs_block(input: &[u8]) {
-    fn decode(stream: &[u8], algorithm: CompressionAlgorithm, piece: usize) -> (Vec<u8>, Result<(), BlockError>) {
+    fn decode(
+        stream: &[u8],
+        algorithm: CompressionAlgorithm,
+        piece: usize,
+    ) -> (Vec<u8>, Result<(), BlockError>) {
         let mut decoder = BlockDecoder::new(algorithm).limiting(LIMIT);
         let mut out = Vec::new();
         for mut piece in stream.chunks(piece) {
@@ -74,7 +82,10 @@ pub(crate) fn rustfs_index(input: &[u8]) {
     let _ = Index::new().load_stream(std::io::Cursor::new(input));
     if let Some(index) = decode_minio_index_bytes(&input.to_vec().into()) {
         let again = decode_minio_index_bytes(&minio_index_storage_bytes(&index));
-        assert!(again.is_some_and(|again| index.len() > 1000 || again.entries() == index.entries()), "entries change");
+        assert!(
+            again.is_some_and(|again| index.len() > 1000 || again.entries() == index.entries()),
+            "entries change"
+        );
     }
 }
 
