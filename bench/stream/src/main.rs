@@ -77,6 +77,32 @@ fn main() {
             black_box(&package);
         }
     };
+    let mut lying = vec![7; PAYLOAD_BYTES + 32];
+    let mut sealer_in_place = || {
+        let mut sealer = Sealer::new(Cipher::Aes256Gcm, &key()).unwrap();
+        for _ in 0..BYTES / PAYLOAD_BYTES {
+            sealer.seal_in_place(&mut lying, false).unwrap();
+            black_box(&lying);
+        }
+    };
+    let mut packages: Vec<u8> = data.iter().copied().take(BYTES / 65_568 * 65_568).collect();
+    let mut lying_sealer = || {
+        let mut sealer = Sealer::new(Cipher::Aes256Gcm, &key()).unwrap();
+        for package in packages.chunks_exact_mut(PAYLOAD_BYTES + 32) {
+            sealer.seal_in_place(package, false).unwrap();
+        }
+    };
+    let mut copied = vec![0; PAYLOAD_BYTES];
+    let mut copy_first = || {
+        for (i, segment) in data.chunks_exact(PAYLOAD_BYTES).enumerate() {
+            copied.copy_from_slice(segment);
+            let _ =
+                black_box(bare.seal_in_place_separate_tag(nonce(i), Aad::from([0; 4]), &mut copied).unwrap());
+        }
+    };
+    compare("DARE Sealer::seal_in_place / one hot segment", 0.85, BYTES, &mut sealer_in_place, &mut in_place);
+    compare("DARE Sealer::seal_in_place / same data", 0.85, BYTES, &mut lying_sealer, &mut same_data);
+    compare("DARE Sealer::seal_into / copy, aws-lc-rs", 1.0, BYTES, &mut sealer, &mut copy_first);
     compare("DARE Encoder / aws-lc-rs, same data", 0.85, BYTES, &mut encoder, &mut same_data);
     compare("DARE Sealer::seal_into / aws-lc-rs, same data", 0.85, BYTES, &mut sealer, &mut same_data);
     compare("DARE Encoder / aws-lc-rs, one hot segment", 0.85, BYTES, &mut encoder, &mut in_place);

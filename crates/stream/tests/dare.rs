@@ -338,3 +338,25 @@ proptest! {
         prop_assert!(out.is_empty() && end.is_err());
     }
 }
+
+#[test]
+fn packages_in_place_and_from_another_buffer_are_the_same() {
+    for cipher in [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305] {
+        let data = pattern(PAYLOAD_BYTES + 100);
+        let expected = encrypt(cipher, &data);
+        let mut sealers = [0; 2].map(|_| Sealer::with_nonce(cipher, &key(), nonce(), 0).unwrap());
+        let mut out = [Vec::new(), Vec::new()];
+        for (payload, last) in [(&data[..PAYLOAD_BYTES], false), (&data[PAYLOAD_BYTES..], true)] {
+            let mut package = vec![0xee; payload.len() + 32];
+            sealers[0].seal_into(payload, last, &mut package).unwrap();
+            out[0].extend_from_slice(&package);
+            package[16..16 + payload.len()].copy_from_slice(payload);
+            sealers[1].seal_in_place(&mut package, last).unwrap();
+            out[1].extend_from_slice(&package);
+        }
+        assert!(out.iter().all(|out| *out == expected), "{cipher:?}");
+        assert_eq!(sealers[1].seal_in_place(&mut [0; 40], true), Err(DareError::Finished));
+        assert_eq!(sealers[0].seal_into(b"x", true, &mut [0; 34]), Err(DareError::Payload { found: 1 }));
+        assert_eq!(sealers[0].seal_in_place(&mut [0; 32], true), Err(DareError::Payload { found: 0 }));
+    }
+}

@@ -71,16 +71,44 @@ impl Sealer {
     ///
     /// As there; [`DareError::Payload`] also if `package` has another length. It then holds no byte of the payload.
     pub fn seal_into(&mut self, payload: &[u8], last: bool, package: &mut [u8]) -> Result<(), DareError> {
-        let wrong_length = DareError::Payload { found: payload.len() };
-        if payload.is_empty() || payload.len() > PAYLOAD_BYTES || (!last && payload.len() != PAYLOAD_BYTES) {
+        if package.len() != HEADER_BYTES + payload.len() + TAG_BYTES {
+            return Err(DareError::Payload { found: payload.len() });
+        }
+        self.seal_package(package, last, |sealer, head, sequence, body| {
+            sealer.encrypt(head, sequence, payload, body)
+        })
+    }
+
+    /// As [`Sealer::seal`], where the payload lies already in its package, behind 16 bytes for the header and before 16 for the tag. Nothing is
+    /// moved, so that this is as fast as the cipher: read an object straight into its packages.
+    ///
+    /// # Errors
+    ///
+    /// As there, for the length of what lies between. After an error of the cipher, the payload is gone.
+    pub fn seal_in_place(&mut self, package: &mut [u8], last: bool) -> Result<(), DareError> {
+        self.seal_package(package, last, |sealer, head, sequence, body| {
+            let (nonce, aad) = aead_input(head, sequence);
+            let (text, end) = body.split_at_mut(body.len() - TAG_BYTES);
+            let tag = sealer.key.seal_in_place_separate_tag(nonce, aad, text);
+            tag.map(|tag| end.copy_from_slice(tag.as_ref())).map_err(|_| DareError::Cryptography)
+        })
+    }
+
+    /// Checks the length, takes a number, writes the header and lets `encrypt` fill what follows it.
+    fn seal_package(
+        &mut self,
+        package: &mut [u8],
+        last: bool,
+        encrypt: impl FnOnce(&Self, &[u8; HEADER_BYTES], u32, &mut [u8]) -> Result<(), DareError>,
+    ) -> Result<(), DareError> {
+        let payload = package.len().saturating_sub(HEADER_BYTES + TAG_BYTES);
+        let wrong_length = DareError::Payload { found: payload };
+        if payload == 0 || payload > PAYLOAD_BYTES || (!last && payload != PAYLOAD_BYTES) {
             return Err(wrong_length);
         }
         let Some((head, body)) = package.split_first_chunk_mut::<HEADER_BYTES>() else {
             return Err(wrong_length);
         };
-        if body.len() != payload.len() + TAG_BYTES {
-            return Err(wrong_length);
-        }
         let sequence = match self.next {
             Some(sequence) => sequence,
             None if self.exhausted => return Err(DareError::TooLong { part: 1 }),
@@ -90,8 +118,8 @@ impl Sealer {
         self.next = if last { None } else { sequence.checked_add(1) };
         self.exhausted = !last && self.next.is_none();
         let (version, cipher) = (VERSION, self.cipher.byte());
-        *head = Header { version, cipher, payload: payload.len(), last, nonce: self.nonce }.encode();
-        self.encrypt(head, sequence, payload, body).inspect_err(|_| {
+        *head = Header { version, cipher, payload, last, nonce: self.nonce }.encode();
+        encrypt(self, head, sequence, body).inspect_err(|_| {
             // What the cipher left may be the payload itself.
             body.fill(0);
             self.next = None;
