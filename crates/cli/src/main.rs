@@ -3,6 +3,7 @@
 //! * [`mod@bench`]: Rio beside other ways to read and write files, on the user's disk.
 //! * [`claims`]: every promise of Rio, measured.
 //! * [`doctor`]: what this machine offers and what Rio will use.
+//! * [`mod@pack`]: objects in Rio's format: packing, unpacking, ranges, inspection.
 //! * [`replay`]: recorded requests through cache and prefetching.
 //! * [`profile`]: where CPU time, memory and I/O go. [`log`]: what the library says meanwhile.
 //! * [`stress`]: hours of mixed load with every byte checked.
@@ -18,6 +19,7 @@ mod claims;
 mod dashboard;
 mod doctor;
 mod log;
+mod pack;
 mod profile;
 mod replay;
 mod stress;
@@ -61,6 +63,11 @@ enum Command {
     Claims(claims::ClaimsArgs),
     Doctor(doctor::DoctorArgs),
     Replay(replay::ReplayArgs),
+    Pack(pack::PackArgs),
+    Unpack(pack::UnpackArgs),
+    Cat(pack::CatArgs),
+    Inspect(pack::InspectArgs),
+    Key(pack::KeyArgs),
     Profile(profile::ProfileArgs),
     Stress(stress::StressArgs),
     Top(top::TopArgs),
@@ -99,6 +106,11 @@ fn main() -> ExitCode {
         Command::Claims(args) => claims::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Pack(args) => pack::pack(&args),
+        Command::Unpack(args) => pack::unpack(&args),
+        Command::Cat(args) => pack::cat(&args),
+        Command::Inspect(args) => pack::inspect(&args),
+        Command::Key(args) => pack::key(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Stress(args) => stress::run(&args),
         Command::Top(args) => top::run(&args),
