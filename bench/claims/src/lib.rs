@@ -5,7 +5,7 @@
 //! * [`PROMISES`]: the table; [`Setting`]: where and how long; [`measure`]: one promise.
 //! * [`Claim`], [`Cell`], [`Bar`]: what came of it, as a table and as JSON.
 //! * `engines` (C1 to C4), `memory` (C5), `allocation` (C6), `pool` (C7), `prefetch` (C8), `batching` (C9),
-//!   `detection` (C11): the measurements. Those that
+//!   `detection` (C11), `tuning` (C12): the measurements. Those that
 //!   compare engines run them through `rustfs-rio-load`: the same operations, file, page cache and checks for all.
 //!
 //! What holds: both sides of a ratio come from one run, interleaved and repeated; a cell is the median of ratios within one
@@ -23,6 +23,7 @@ mod memory;
 mod pool;
 mod prefetch;
 mod setting;
+mod tuning;
 
 pub use cell::{Bar, Cell, Claim, Raw};
 pub use error::ClaimError;
@@ -108,6 +109,12 @@ pub const PROMISES: &[Promise] = &[
         text: "90 % faster detection",
         how: "time from an injected slowdown, error burst or leak to the alert, in intervals; cost of recording",
         run: detection::measure,
+    },
+    Promise {
+        id: "C12",
+        text: "80 % better tuning, no regression",
+        how: "the controller on performance recorded from the engine over a grid of settings, beside the best setting of the grid",
+        run: tuning::measure,
     },
 ];
 

@@ -24,7 +24,7 @@ fn the_promises_are_listed() {
     let output = claims(&["--list"]);
     let text = text(&output.stdout);
     assert!(output.status.success());
-    for id in ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C11"] {
+    for id in ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C11", "C12"] {
         assert!(text.lines().any(|line| line.starts_with(&format!("{id} "))), "{id} in {text}");
     }
 }
@@ -41,8 +41,23 @@ fn an_unknown_promise_is_refused_with_those_there_are() {
 fn json_holds_to_the_contract_and_the_raw_runs_stand_in_a_file() {
     let directory = directory();
     let raw = directory.path().join("raw.json");
+    let html = directory.path().join("claims.html");
     let (dir, out) = (directory.path().to_str().unwrap(), raw.to_str().unwrap());
-    let output = claims(&["--only", "c5", "--quick", "--repeats", "1", "--json", "--dir", dir, "--out", out]);
+    let page = html.to_str().unwrap();
+    let output = claims(&[
+        "--only",
+        "c5",
+        "--quick",
+        "--repeats",
+        "1",
+        "--json",
+        "--dir",
+        dir,
+        "--out",
+        out,
+        "--html",
+        page,
+    ]);
     assert!(matches!(output.status.code(), Some(0 | 4)), "{}", text(&output.stderr));
     let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
     let claim = &rows.as_array().unwrap()[0];
@@ -53,6 +68,8 @@ fn json_holds_to_the_contract_and_the_raw_runs_stand_in_a_file() {
     assert_eq!((&cell["unit"], &cell["bar"]), (&Value::from("%"), &Value::from(">= 50")));
     let file: Value = serde_json::from_slice(&std::fs::read(&raw).unwrap()).unwrap();
     assert!(file["runs"][0]["pool_peak_bytes"].is_number() && file["quick"] == true, "{file}");
-    // The test file is gone, the raw runs are what is left.
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("C5 30-50 % less memory") && page.contains("<svg"), "{page}");
+    // The test file is gone, the raw runs and the report are what is left.
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
 }

@@ -13,7 +13,7 @@ const HEADS: [&str; 9] =
     ["engine", "op/s", "MB/s", "p50 us", "p95 us", "p99 us", "CPU us/op", "device MB", "verified"];
 
 /// Whether the file can be made, before minutes are spent on what goes into it.
-pub(super) fn check(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
     let made = std::fs::OpenOptions::new().create(true).append(true).open(path);
     made.map(drop).with_context(|| format!("cannot write {}; name another file with --html", path.display()))
 }

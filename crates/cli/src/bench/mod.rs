@@ -11,7 +11,7 @@
 
 mod args;
 mod engines;
-mod html;
+pub(crate) mod html;
 pub(crate) mod interrupt;
 pub(crate) mod machine;
 mod show;

@@ -62,6 +62,9 @@ pub(crate) struct ClaimsArgs {
     /// Writes every single run to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Writes a report with charts to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
     /// Lists the promises and ends
     #[arg(long)]
     pub(super) list: bool,

@@ -1,11 +1,13 @@
 //! `rio claims`: every promise of Rio, measured on this machine.
 //!
 //! * [`args`]: the command line
+//! * [`html`]: the report of one file
 //! * [`show`]: progress, table, JSON, the file with the raw runs
 //!
 //! All measuring is done by `rustfs-rio-claims`.
 
 mod args;
+mod html;
 mod show;
 
 use std::io;
@@ -40,11 +42,17 @@ pub(crate) fn run(args: &ClaimsArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     RuntimeConfig::from_env().map_err(|error| UsageError(error.to_string()))?;
+    if let Some(path) = &args.html {
+        crate::bench::html::check(path)?;
+    }
     let machine = Machine::look(&args.dir);
     let interrupt = Interrupt::watch().context("cannot handle signals")?;
     let mut show = Show::new(args, &machine);
     match measure_all(args, &interrupt, &mut show) {
         Ok((claims, raw)) => {
+            if let Some(path) = &args.html {
+                html::write(path, &claims, &machine, args.quick)?;
+            }
             show.finish(&claims, raw, &machine)?;
             let missed = claims.iter().any(|claim| !claim.met);
             Ok(if missed { ExitCode::from(EXIT_MISSED) } else { ExitCode::SUCCESS })
