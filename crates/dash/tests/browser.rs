@@ -165,14 +165,7 @@ async fn an_alert_and_a_restart_are_seen() {
     chrome.until("document.querySelector('[data-id=before]')?.innerHTML.includes('queue_depth: 32')").await;
     server.shutdown().await;
     chrome.until("document.getElementById('state').textContent === 'disconnected'").await;
-    assert!(
-        chrome
-            .evaluate("document.getElementById('notice').innerText")
-            .await
-            .as_str()
-            .unwrap()
-            .contains("still running")
-    );
+    chrome.until("document.getElementById('notice').innerText.includes('still running')").await;
     chrome.picture(&pictures().join("disconnected.png"), "png").await;
     let again = async {
         loop {

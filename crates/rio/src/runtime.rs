@@ -506,6 +506,13 @@ impl RuntimeHandle {
         self.inner.cache.as_ref()
     }
 
+    /// Gives up all cached blocks, if there is a cache.
+    pub(crate) fn clear_cache(&self) {
+        if let Some(cache) = &self.inner.cache {
+            cache.clear();
+        }
+    }
+
     /// What an opened file has to do with the cache.
     pub(crate) fn cache_for(&self, file: &File, was_emptied: bool) -> FileCache {
         self.inner.cache.as_ref().map_or(FileCache::Off, |cache| cache.open(file, was_emptied))

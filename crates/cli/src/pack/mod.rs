@@ -2,7 +2,7 @@
 //!
 //! * [`args`]: the command lines.
 //! * [`output`]: files that appear under their name when they are whole.
-//! * [`write`](mod@write): packing. [`read`]: unpacking and ranges. [`inspect`]: what a file is, and the first wrong byte in it.
+//! * [`write`](mod@write): packing. [`read`]: unpacking and ranges. [`inspect`](mod@inspect): what a file is, and the first wrong byte in it.
 //!
 //! Files are read and written through Rio's own engine.
 

@@ -3,12 +3,11 @@
 use super::PATIENCE;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -16,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 const PROGRAM: &str = "/usr/bin/chromium";
 
 pub struct Chrome {
-    process: Child,
+    process: Killed,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: String,
     next: u64,
@@ -24,6 +23,19 @@ pub struct Chrome {
     pub requests: Vec<String>,
     pub errors: Vec<String>,
     _profile: tempfile::TempDir,
+}
+
+/// A browser that does not outlive its test. Not by tokio: its support for processes would take descriptors of every program in
+/// the workspace.
+struct Killed(Option<Child>);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.0.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
 }
 
 impl Chrome {
@@ -52,21 +64,24 @@ impl Chrome {
             .arg("about:blank")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let find = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some(url) = line.strip_prefix("DevTools listening on ") {
-                    return url.to_owned();
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let process = Killed(Some(process));
+        let (found, url) = tokio::sync::oneshot::channel();
+        // Ends with the browser. Its pipe has to be read on, or it stops.
+        std::thread::spawn(move || {
+            let mut found = Some(found);
+            for line in lines.map_while(Result::ok) {
+                if let Some(url) = line.strip_prefix("DevTools listening on ")
+                    && let Some(found) = found.take()
+                {
+                    let _ = found.send(url.to_owned());
                 }
             }
-            panic!("the browser ended without saying where it listens");
-        };
-        let url = tokio::time::timeout(PATIENCE, find).await.expect("the browser does not start");
-        // Its pipe has to be read on, or it stops.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        });
+        let url = tokio::time::timeout(PATIENCE, url).await.expect("the browser does not start");
+        let url = url.expect("the browser ended without saying where it listens");
         let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
         let mut chrome = Self {
             process,
@@ -182,6 +197,11 @@ impl Chrome {
     pub async fn end(mut self) {
         self.session.clear();
         self.call("Browser.close", json!({})).await;
-        tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("the browser does not end").unwrap();
+        let process = self.process.0.take().unwrap();
+        let wait = tokio::task::spawn_blocking(move || {
+            let mut process = process;
+            process.wait()
+        });
+        tokio::time::timeout(PATIENCE, wait).await.expect("the browser does not end").unwrap().unwrap();
     }
 }

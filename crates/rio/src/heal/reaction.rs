@@ -69,9 +69,7 @@ impl Reaction {
         if let Some(Ok(pool)) = self.pool.as_ref().map(AdvancedBufferPool::pool) {
             bytes += pool.trim(0);
         }
-        if let Some(cache) = self.base.block_cache() {
-            cache.clear();
-        }
+        self.base.clear_cache();
         tracing::info!(bytes, "idle buffers and cached blocks were given back");
     }
 }
