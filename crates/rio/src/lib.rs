@@ -61,6 +61,8 @@ pub mod monitor;
 pub mod optimizer;
 mod origin;
 mod owned_task;
+#[cfg(feature = "stream")]
+mod packing;
 pub mod runtime;
 #[cfg(feature = "tune")]
 mod tuning;

@@ -493,6 +493,12 @@ impl RuntimeHandle {
         &self.inner.live
     }
 
+    /// The same, for parts that outlive a borrow.
+    #[cfg(feature = "stream")]
+    pub(crate) fn live_shared(&self) -> Arc<LiveParameters> {
+        Arc::clone(&self.inner.live)
+    }
+
     /// Where reads and writes go, if the runtime has a [recorder](RuntimeConfig::recorder).
     #[must_use]
     pub fn access_ring(&self) -> Option<&AccessRing> {

@@ -80,7 +80,8 @@ impl Sealer {
     }
 
     /// As [`Sealer::seal`], where the payload lies already in its package, behind 16 bytes for the header and before 16 for the tag. Nothing is
-    /// moved, so that this is as fast as the cipher: read an object straight into its packages.
+    /// moved: read an object straight into its packages. Over much data it is slower than [`seal_into`](Self::seal_into)
+    /// (docs/decisions/0030).
     ///
     /// # Errors
     ///
