@@ -5,7 +5,7 @@
 //! * [`PROMISES`]: the table; [`Setting`]: where and how long; [`measure`]: one promise.
 //! * [`Claim`], [`Cell`], [`Bar`]: what came of it, as a table and as JSON.
 //! * `engines` (C1 to C4), `memory` (C5), `allocation` (C6), `pool` (C7), `prefetch` (C8), `batching` (C9),
-//!   `detection` (C11), `tuning` (C12): the measurements. Those that
+//!   `codec` (C10), `detection` (C11), `tuning` (C12): the measurements. Those that
 //!   compare engines run them through `rustfs-rio-load`: the same operations, file, page cache and checks for all.
 //!
 //! What holds: both sides of a ratio come from one run, interleaved and repeated; a cell is the median of ratios within one
@@ -16,6 +16,7 @@
 mod allocation;
 mod batching;
 mod cell;
+mod codec;
 mod detection;
 mod engines;
 mod error;
@@ -103,6 +104,12 @@ pub const PROMISES: &[Promise] = &[
         text: "50 % fewer system calls, 35 % more concurrent operations, 40 % better queue use",
         how: "direct 4 KiB reads by 32 and 256 tasks, submissions gathered and one by one",
         run: batching::measure,
+    },
+    Promise {
+        id: "C10",
+        text: "25 % less compression overhead, 30 % better selection, 20 % faster encryption",
+        how: "the adaptive codec beside fixed ones on a mixed corpus, on one thread; AES-256-GCM beside RustCrypto",
+        run: codec::measure,
     },
     Promise {
         id: "C11",

@@ -24,7 +24,7 @@ fn the_promises_are_listed() {
     let output = claims(&["--list"]);
     let text = text(&output.stdout);
     assert!(output.status.success());
-    for id in ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C11", "C12"] {
+    for id in ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11", "C12"] {
         assert!(text.lines().any(|line| line.starts_with(&format!("{id} "))), "{id} in {text}");
     }
 }
