@@ -89,6 +89,8 @@ pub(crate) fn platforms(context: &Context) -> Result<Outcome> {
         for package in PORTABLE {
             command.args(["--package", package]);
         }
+        // The formats of objects link libraries in C, which would need a C compiler for the target.
+        command.args(["--no-default-features", "--features", "rustfs-rio/tune"]);
         process::run(command.args(["--", "-D", "warnings"]))?;
         built.push(target);
     }
