@@ -132,6 +132,7 @@ impl Core {
                     self.close_unused(fd);
                 }
                 drop(owned);
+                self.table.reclaimed();
             }
             Next::Wake(None) | Next::Stale | Next::Step(_) | Next::Reroute => {}
         }

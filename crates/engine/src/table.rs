@@ -271,7 +271,6 @@ impl Table {
             }
             Phase::Abandoned => {
                 let owned = self.release(slot, token);
-                self.books.reclaimed.fetch_add(1, Ordering::Relaxed);
                 let orphan_fd = orphan(kind, outcome);
                 Next::Reclaim { owned, orphan_fd, woke: false }
             }
@@ -347,7 +346,6 @@ impl Table {
             Phase::Running { .. } | Phase::Abandoned => Next::Wake(None),
             Phase::Done { outcome, kind } => {
                 let owned = self.release(slot, token);
-                self.books.reclaimed.fetch_add(1, Ordering::Relaxed);
                 Next::Reclaim { owned, orphan_fd: orphan(kind, outcome), woke: outcome.woke }
             }
             Phase::Free => {
@@ -355,6 +353,12 @@ impl Table {
                 Next::Stale
             }
         }
+    }
+
+    /// Enters an abandoned operation in the books. Comes after everything it kept is gone: whoever sees that nothing is
+    /// outstanding may count descriptors and memory.
+    pub(crate) fn reclaimed(&self) {
+        self.books.reclaimed.fetch_add(1, Ordering::Release);
     }
 
     /// Operations that are submitted and neither delivered nor reclaimed.
