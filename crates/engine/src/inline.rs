@@ -62,7 +62,7 @@ pub(crate) enum Attempt {
 pub(crate) unsafe fn read(fd: i32, iov: &[libc::iovec], offset: u64, readiness: Readiness) -> Attempt {
     let flags = if readiness == Readiness::Memory { 0 } else { libc::RWF_NOWAIT };
     // SAFETY: the memory is the caller's promise; the array is a slice of at most IOV_MAX entries.
-    attempt(unsafe { libc::preadv2(fd, iov.as_ptr(), iov.len() as i32, offset as i64, flags) })
+    attempt(unsafe { call(libc::SYS_preadv2, fd, iov, offset, flags) })
 }
 
 /// Writes from `iov` without waiting.
@@ -73,7 +73,23 @@ pub(crate) unsafe fn read(fd: i32, iov: &[libc::iovec], offset: u64, readiness: 
 pub(crate) unsafe fn write(fd: i32, iov: &[libc::iovec], offset: u64, readiness: Readiness) -> Attempt {
     let flags = if readiness == Readiness::Memory { 0 } else { libc::RWF_NOWAIT };
     // SAFETY: as in `read`.
-    attempt(unsafe { libc::pwritev2(fd, iov.as_ptr(), iov.len() as i32, offset as i64, flags) })
+    attempt(unsafe { call(libc::SYS_pwritev2, fd, iov, offset, flags) })
+}
+
+/// The system call itself: the C library's functions of these names are cancellation points, which costs two atomic operations
+/// per call once a process has threads (some 15 ns of a 4 KiB read's 400).
+///
+/// # Safety
+///
+/// `number` is that of `preadv2(2)` or `pwritev2(2)`, and `iov` fits it.
+unsafe fn call(number: libc::c_long, fd: i32, iov: &[libc::iovec], offset: u64, flags: i32) -> isize {
+    // The kernel takes the offset in two halves of its own word size each.
+    let (low, high) =
+        (offset as libc::c_ulong, (offset >> 16 >> (libc::c_ulong::BITS - 16)) as libc::c_ulong);
+    // Every argument as wide as a register: what is above an `int` in one would be undefined.
+    let (fd, flags) = (libc::c_long::from(fd), libc::c_long::from(flags));
+    // SAFETY: the caller's promise.
+    unsafe { libc::syscall(number, fd, iov.as_ptr(), iov.len(), low, high, flags) as isize }
 }
 
 fn attempt(result: isize) -> Attempt {

@@ -80,7 +80,7 @@ pub use operation::{ErrorClass, FileClass, Key, Operation, Path};
 #[cfg(feature = "otlp")]
 pub use otlp::otlp_request;
 pub use pattern::{FoundPattern, PATTERN_VALUES_MIN, Pattern, find_patterns};
-pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, Timer, Totals};
+pub use recorder::{Ended, Recorder, SAMPLING_INTERVAL, Snapshot, ThreadStripe, Timer, Totals};
 pub use series::{NAME_BYTES_MAX, NAMES_MAX, PerformanceTrend, RefusedValue, Registry, TrendDirection};
 pub use stats::{Gauges, RealTimeStats};
 pub use system::{Disks, Pressure, SystemSample};

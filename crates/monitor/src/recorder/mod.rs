@@ -13,6 +13,7 @@ mod snapshot;
 mod thread;
 
 pub use snapshot::{Snapshot, Totals};
+pub use thread::ThreadStripe;
 
 use crate::clock::{Clock, Ticks};
 use crate::operation::{ErrorClass, Key, Operation};

@@ -12,6 +12,36 @@ pub(super) const OWNED: usize = 64;
 /// The stripe that threads without one of their own share.
 pub(super) const SHARED: usize = OWNED;
 
+/// The part of a striped counter that the calling thread writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadStripe(usize);
+
+impl ThreadStripe {
+    /// How many stripes there are.
+    pub const COUNT: usize = OWNED + 1;
+
+    /// That of the calling thread, until it ends. The value is of no use to other threads.
+    #[inline]
+    #[must_use]
+    pub fn current() -> Self {
+        Self(stripe())
+    }
+
+    /// Its place, below [`COUNT`](Self::COUNT).
+    #[inline]
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+
+    /// Whether no other living thread writes to it, so that a load and a store do instead of an atomic addition.
+    #[inline]
+    #[must_use]
+    pub fn is_owned(self) -> bool {
+        self.0 != SHARED
+    }
+}
+
 const UNKNOWN: usize = usize::MAX;
 
 thread_local! {
