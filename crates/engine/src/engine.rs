@@ -14,7 +14,7 @@ use crate::shared::{Core, Counters, Route, thread_number};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::table::{FileRef, Outcome, Owned, Table, Token};
 use crate::uring::{self, PolledRing, RingConfig, Shard};
-use rustfs_rio_monitor::{FileClass, Path};
+use rustfs_rio_monitor::{FileClass, Path, Recorder};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -181,6 +181,12 @@ impl Engine {
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         Capabilities { rings: self.inner.rings.len(), ring_refusal: self.inner.refusal.clone() }
+    }
+
+    /// What counts the engine's operations, if one was given. Parts built on the engine count theirs there too.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.inner.config.recorder.as_ref()
     }
 
     /// The settings the engine was made with.

@@ -150,6 +150,8 @@ fn operation(kind: OpKind) -> Operation {
 fn error_class(errno: i32) -> ErrorClass {
     match errno {
         libc::EIO | libc::ENODEV | libc::ENXIO | libc::EROFS | libc::ESTALE => ErrorClass::Device,
+        // What ext4 and xfs say of metadata, and btrfs of data, whose checksum does not hold.
+        libc::EUCLEAN | libc::EBADMSG => ErrorClass::Damaged,
         libc::EMFILE | libc::ENFILE | libc::ENOSPC | libc::EDQUOT | libc::ENOMEM => ErrorClass::Exhausted,
         _ => std::io::Error::from_raw_os_error(errno).kind().into(),
     }

@@ -73,7 +73,7 @@ impl RealTimeStats {
         let all = counted.totals(|key| !key.operation.is_composite());
         let queues = |key: Key| {
             let is_queued = !matches!(key.path, Path::Inline | Path::Cache);
-            is_queued && !key.operation.is_composite() && key.operation != Operation::Transform
+            is_queued && !key.operation.is_composite()
         };
         let queued = counted.totals(queues);
         let [p50, p95, p99, p999, max] = transfers

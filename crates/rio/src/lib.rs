@@ -140,7 +140,9 @@ pub use rustfs_rio_stream::transport::{
     HttpReader, HttpWriter, InternodeHttpError, InternodeHttpErrorKind, InternodeHttpRequestContext,
 };
 #[cfg(feature = "stream")]
-pub use rustfs_rio_stream::{DataKey, Writer, checksum, codec, dare, pack, reader, rio_v2, rustfs, s2};
+pub use rustfs_rio_stream::{
+    DataKey, Writer, checksum, codec, dare, keys, pack, pipeline, reader, rio_v2, rustfs, s2,
+};
 #[cfg(feature = "tune")]
 pub use rustfs_rio_tune::{
     Codec, Decision, DecisionId, DecisionState, Group, Parameter, Parameters, RequestError,

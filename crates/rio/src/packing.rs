@@ -2,7 +2,8 @@
 
 use crate::live::LiveParameters;
 use rustfs_rio_stream::codec::{Block, Codec, CodecPolicy, Method};
-use rustfs_rio_stream::pack::PackOptions;
+use rustfs_rio_stream::pack::{PackOptions, ReadOptions};
+use rustfs_rio_stream::reader::HashReaderDetector;
 use std::sync::Arc;
 
 /// The codecs by their numbers in [`LiveParameters::compression`].
@@ -32,11 +33,33 @@ impl CodecPolicy for InForce {
 }
 
 impl crate::RuntimeHandle {
-    /// Options for packing new objects with the codec and level that are in force when each block is written
+    /// Options for packing new objects with the codec and level that are in force when each block is written, counted if a monitor looks on
     /// ([`LiveParameters::compression`]); change the rest as needed.
     #[must_use]
     pub fn pack_options(&self) -> PackOptions {
-        PackOptions::new().policy(Arc::new(InForce(self.live_shared())))
+        let options = PackOptions::new().policy(Arc::new(InForce(self.live_shared())));
+        match self.recorder() {
+            Some(recorder) => options.recorder(recorder),
+            None => options,
+        }
+    }
+
+    /// Options for reading packs; add keys and a dictionary as needed. What is decrypted, decompressed and checked is counted, if a
+    /// monitor looks on.
+    #[must_use]
+    pub fn read_options(&self) -> ReadOptions {
+        match self.recorder() {
+            Some(recorder) => ReadOptions::new().recorder(recorder),
+            None => ReadOptions::new(),
+        }
+    }
+
+    /// Counts what a reader, and those below it, compress, encrypt or checksum, if a monitor looks on: a [`HashReader`](crate::HashReader)
+    /// or a reader of [`rustfs`](crate::rustfs) or [`rio_v2`](crate::rio_v2). Does nothing otherwise.
+    pub fn record_reader(&self, reader: &mut (impl HashReaderDetector + ?Sized)) {
+        if let Some(recorder) = self.recorder() {
+            reader.record_to(recorder);
+        }
     }
 }
 

@@ -408,6 +408,12 @@ impl RuntimeHandle {
         &self.inner.config
     }
 
+    /// What counts the runtime's operations, if a monitor looks on. Parts of a program may count theirs there too.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.inner.engine.recorder()
+    }
+
     /// The engine behind the handle.
     #[must_use]
     pub fn engine(&self) -> &Engine {

@@ -5,7 +5,6 @@
 use crate::error::RuntimeError;
 use crate::runtime::RuntimeHandle;
 use bytes::Bytes;
-use rustfs_rio_monitor::{Ended, ErrorClass, FileClass, Key, Operation, Path as RecordedPath};
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
@@ -97,8 +96,8 @@ impl WalConfig {
 /// ```
 pub struct Wal {
     log: rustfs_rio_wal::Wal,
-    /// Keeps the engine for as long as the log, and knows the recorder.
-    runtime: RuntimeHandle,
+    /// Keeps the engine for as long as the log.
+    _runtime: RuntimeHandle,
 }
 
 impl Wal {
@@ -114,7 +113,7 @@ impl Wal {
     ) -> Result<Self, RuntimeError> {
         let work = rustfs_rio_wal::Wal::create(runtime.engine(), path, config.log());
         let log = within(config.scan_timeout, work).await?;
-        Ok(Self { log, runtime })
+        Ok(Self { log, _runtime: runtime })
     }
 
     /// Opens a log for reading and appending, and recovers what is durable in it.
@@ -130,7 +129,7 @@ impl Wal {
     ) -> Result<Self, RuntimeError> {
         let work = rustfs_rio_wal::Wal::open(runtime.engine(), path, config.log());
         let log = within(config.scan_timeout, work).await?;
-        Ok(Self { log, runtime })
+        Ok(Self { log, _runtime: runtime })
     }
 
     /// Appends a record and returns its sequence when it is durable in the sense of the settings.
@@ -139,7 +138,7 @@ impl Wal {
     ///
     /// A [`WalError`] inside an `io::Error` of its kind.
     pub async fn append(&self, data: Bytes) -> io::Result<u64> {
-        Ok(self.recorded(Operation::Append, data.len(), self.log.append(&data)).await?)
+        Ok(self.log.append(&data).await?)
     }
 
     /// Appends records together: after a crash all of them are there, or none.
@@ -148,8 +147,7 @@ impl Wal {
     ///
     /// As [`append`](Self::append).
     pub async fn append_batch(&self, entries: Vec<Bytes>) -> io::Result<Vec<u64>> {
-        let bytes = entries.iter().map(Bytes::len).sum();
-        Ok(self.recorded(Operation::Append, bytes, self.log.append_batch(&entries)).await?)
+        Ok(self.log.append_batch(&entries).await?)
     }
 
     /// Appends entries together, with their times and types. Their sequences are assigned by the log.
@@ -158,8 +156,7 @@ impl Wal {
     ///
     /// [`RuntimeError::IoError`] with a [`WalError`] inside.
     pub async fn append_batch_vectored(&self, entries: Vec<WalEntry>) -> Result<Vec<u64>, RuntimeError> {
-        let bytes = entries.iter().map(|entry| entry.data.len()).sum();
-        let appended = self.recorded(Operation::Append, bytes, self.log.append_entries(&entries)).await;
+        let appended = self.log.append_entries(&entries).await;
         appended.map_err(|error| io::Error::from(error).into())
     }
 
@@ -169,23 +166,7 @@ impl Wal {
     ///
     /// As [`append`](Self::append).
     pub async fn flush(&self) -> io::Result<()> {
-        Ok(self.recorded(Operation::Commit, 0, self.log.flush()).await?)
-    }
-
-    /// Counts an operation of the log as a whole, if a monitor looks on. Its writes and syncs are counted by the engine.
-    async fn recorded<T>(
-        &self,
-        operation: Operation,
-        bytes: usize,
-        work: impl Future<Output = Result<T, WalError>>,
-    ) -> Result<T, WalError> {
-        let Some(recorder) = &self.runtime.config().recorder else { return work.await };
-        let timer = recorder.start();
-        let result = work.await;
-        let error = result.as_ref().err().map(error_class);
-        let ended = Ended { bytes: if error.is_none() { bytes as u64 } else { 0 }, error };
-        recorder.finish(timer, Key::new(operation, RecordedPath::Other, FileClass::Log), ended);
-        result
+        Ok(self.log.flush().await?)
     }
 
     /// Bytes of all commits since the log was made; 0 for an empty one.
@@ -199,14 +180,6 @@ impl Deref for Wal {
     type Target = rustfs_rio_wal::Wal;
     fn deref(&self) -> &Self::Target {
         &self.log
-    }
-}
-
-fn error_class(error: &WalError) -> ErrorClass {
-    match error {
-        WalError::NoSpace { .. } => ErrorClass::Exhausted,
-        WalError::Damaged { .. } | WalError::Poisoned { .. } | WalError::Io { .. } => ErrorClass::Device,
-        _ => ErrorClass::Other,
     }
 }
 

@@ -18,6 +18,7 @@
 //! * `transport`: readers and writers over HTTP, with the feature `http`.
 //! * `writer`: [`Writer`], one of several.
 //! * [`error`]: errors that callers look for inside an [`io::Error`](std::io::Error).
+//! * `recording`: where readers and packs count what they do for a monitor.
 //! * `varint`: numbers of variable length.
 //!
 //! What holds:
@@ -40,6 +41,7 @@ pub mod keys;
 pub mod pack;
 pub mod pipeline;
 pub mod reader;
+mod recording;
 pub mod rio_v2;
 pub mod rustfs;
 pub mod s2;

@@ -57,6 +57,7 @@ mod log;
 mod loom_tests;
 mod open;
 mod reader;
+mod recording;
 mod salvage;
 mod survey;
 mod sync;

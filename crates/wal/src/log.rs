@@ -14,10 +14,12 @@ use crate::format::control::Control;
 use crate::format::header::SegmentHeader;
 use crate::format::{first_chain, segment_seed};
 use crate::group::{BoxFuture, Device, Done, Errand, Failure, Job};
+use crate::recording::{Recording, error_class};
 use crate::survey::Segment;
 use crate::sync::Mutex;
 use rustfs_rio_engine::buf::AlignedBuf;
 use rustfs_rio_engine::{DirectMode, Engine, File, FileError, OpKind, OpenOptions};
+use rustfs_rio_monitor::Operation;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub(crate) struct Log {
     pub(crate) engine: Engine,
     pub(crate) directory: Directory,
     pub(crate) config: WalConfig,
+    pub(crate) recording: Recording,
     /// What readers may see.
     pub(crate) published: Mutex<Published>,
     /// With the commit that runs, and here between commits.
@@ -127,6 +130,7 @@ impl Log {
         writer: Writer,
     ) -> Self {
         Self {
+            recording: Recording::of(&engine),
             engine,
             directory,
             config,
@@ -160,7 +164,10 @@ impl Log {
         }
         let (mut result, mut memory) = (Ok(()), None);
         if job.batch.count() > 0 {
+            let (timer, bytes) = (self.recording.start(), job.batch.body_bytes() as u64);
             (result, memory) = self.write(&mut writer, job.batch).await;
+            let error = result.as_ref().err().map(|(Failure::Refused(error) | Failure::Broken(error))| error);
+            self.recording.finish(timer, Operation::Commit, bytes, error.map(error_class));
         }
         if result.is_ok() && (job.errand.sync || job.errand.close) {
             result = self.sync(&mut writer).await;

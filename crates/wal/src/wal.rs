@@ -11,8 +11,10 @@ use crate::group::{Errand, Group, Limits};
 use crate::log::Log;
 use crate::open;
 use crate::reader::Reader;
+use crate::recording::Recording;
 use crate::survey::Segment;
 use rustfs_rio_engine::Engine;
+use rustfs_rio_monitor::Operation;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -83,7 +85,17 @@ impl Wal {
     /// [`WalError::Io`], [`WalError::NoRuntime`].
     pub async fn open(engine: &Engine, path: impl AsRef<Path>, config: WalConfig) -> Result<Self, WalError> {
         let directory = Directory::new(path.as_ref(), runtime()?);
-        Self::start(open::open(engine.clone(), directory, config).await?)
+        Self::recover(engine, directory, config).await
+    }
+
+    async fn recover(engine: &Engine, directory: Directory, config: WalConfig) -> Result<Self, WalError> {
+        let recording = Recording::of(engine);
+        let timer = recording.start();
+        let opened = open::open(engine.clone(), directory, config).await;
+        let bytes = opened.as_ref().map_or(0, |(_, report)| report.data_bytes);
+        let error = opened.as_ref().err().map(crate::recording::error_class);
+        recording.finish(timer, Operation::Recover, bytes, error);
+        Self::start(opened?)
     }
 
     /// A log on a simulated device; the engine must be one of that device.
@@ -116,7 +128,7 @@ impl Wal {
         config: WalConfig,
     ) -> Result<Self, WalError> {
         let directory = Directory::simulated(path.as_ref(), disk);
-        Self::start(open::open(engine.clone(), directory, config).await?)
+        Self::recover(engine, directory, config).await
     }
 
     fn start((log, recovery): (Log, Report)) -> Result<Self, WalError> {
@@ -175,7 +187,8 @@ impl Wal {
         check_data(data, self.log.config.record_limit())?;
         let timestamp = nanos(SystemTime::now());
         let push = |batch: &mut BatchBuilder| batch.push(timestamp, entry_type, data);
-        let sequence = self.group.append(1, record_bytes(data.len()), push).await?;
+        let appending = self.group.append(1, record_bytes(data.len()), push);
+        let sequence = self.log.recording.whole(Operation::Append, data.len() as u64, appending).await?;
         self.note_unsynced();
         Ok(sequence)
     }
@@ -216,6 +229,7 @@ impl Wal {
             return Ok(Vec::new());
         }
         let bytes = records.clone().map(|(_, _, data)| record_bytes(data.len())).sum();
+        let data_bytes = records.clone().map(|(_, _, data)| data.len() as u64).sum();
         let (records_max, bytes_max) = (self.log.config.batch_records_max, self.log.config.body_bytes_max());
         if count > records_max as usize || bytes > bytes_max {
             return Err(WalError::BatchTooLarge { records: count, bytes, records_max, bytes_max });
@@ -228,7 +242,8 @@ impl Wal {
             }
             Ok(first)
         };
-        let first = self.group.append(count as u32, bytes, push).await?;
+        let appending = self.group.append(count as u32, bytes, push);
+        let first = self.log.recording.whole(Operation::Append, data_bytes, appending).await?;
         self.note_unsynced();
         Ok((first..first + count as u64).collect())
     }

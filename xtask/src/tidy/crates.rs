@@ -32,8 +32,8 @@ const EDGES: [Allowed; 13] = [
     Allowed { name: MONITOR, product: &[], tests: &[] },
     // A crate may use itself in tests, to turn on its `testing` feature.
     Allowed { name: ENGINE, product: &[BUF, MONITOR], tests: &[ENGINE] },
-    Allowed { name: WAL, product: &[BUF, ENGINE], tests: &[WAL] },
-    Allowed { name: STREAM, product: &[], tests: &[] },
+    Allowed { name: WAL, product: &[BUF, ENGINE, MONITOR], tests: &[WAL] },
+    Allowed { name: STREAM, product: &[MONITOR], tests: &[] },
     Allowed { name: TUNE, product: &[], tests: &[] },
     Allowed { name: RIO, product: &[BUF, ENGINE, MONITOR, WAL, TUNE, STREAM], tests: &[RIO, LOAD] },
     Allowed { name: LOAD, product: &[RIO, ENGINE, BUF], tests: &[] },

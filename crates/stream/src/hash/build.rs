@@ -8,6 +8,7 @@ use crate::reader::{
     DynReader, EtagReader, HardLimitReader, HashReaderDetector, HashReaderMut, ReadStream, Reader,
     boxed_reader, wrap_reader,
 };
+use crate::recording::Recording;
 
 impl HashReader {
     /// A reader over `inner`.
@@ -114,6 +115,7 @@ impl Given {
             content_sha256: self.sha256hex,
             trailer: None,
             verdict: None,
+            recording: Recording::default(),
         }
     }
 
@@ -178,6 +180,7 @@ impl Given {
         reader.content_hash = found.content_hash.take();
         reader.content_hasher = found.content_hasher.take();
         reader.trailer = found.trailer.take();
+        reader.recording = std::mem::take(&mut found.recording);
         Ok(reader)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustfs_rio_monitor::{ErrorClass, Operation, Recorder};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::content::{ContentFailure, settle};
@@ -13,6 +15,7 @@ use crate::error::{BadDigest, IncompleteBody, Sha256Mismatch};
 use crate::reader::{
     DynReader, Empty, EtagMismatch, EtagResolvable, HashReaderDetector, HashReaderMut, TryGetIndex, too_many,
 };
+use crate::recording::Recording;
 use crate::rustfs::Index;
 
 /// Checks size, MD5, SHA-256 and the announced checksum of what is read.
@@ -37,6 +40,7 @@ pub struct HashReader {
     pub(super) sha256: Option<Hasher>,
     pub(super) trailer: Option<TrailingHeaders>,
     pub(super) verdict: Option<Verdict>,
+    pub(super) recording: Recording,
 }
 
 /// What is below.
@@ -85,6 +89,13 @@ impl Verdict {
 impl HashReader {
     /// The size that leaves the reader below as it is: no layers, and no look for a [`HashReader`] in it.
     pub const SIZE_PRESERVE_LAYER: i64 = -1;
+
+    /// Counts what this reader and those below it compute, for a monitor, from now on.
+    #[must_use]
+    pub fn recorded(mut self, recorder: &Arc<Recorder>) -> Self {
+        self.record_to(recorder);
+        self
+    }
 
     /// The reader below, with its layers.
     pub fn into_inner(self) -> DynReader {
@@ -146,8 +157,12 @@ impl HashReader {
         if self.own_limit().is_some_and(|limit| self.bytes_read > limit) {
             return Err(Verdict::TooMany);
         }
-        for hasher in [&mut self.content_hasher, &mut self.sha256].into_iter().flatten() {
-            hasher.update(new);
+        if self.content_hasher.is_some() || self.sha256.is_some() {
+            let timer = self.recording.start_short();
+            for hasher in [&mut self.content_hasher, &mut self.sha256].into_iter().flatten() {
+                hasher.update(new);
+            }
+            self.recording.finish(timer, Operation::Checksum, new.len(), None);
         }
         Ok(())
     }
@@ -208,6 +223,9 @@ impl AsyncRead for HashReader {
         let new = buf.filled().get(before..).unwrap_or_default();
         if new.is_empty() {
             let verdict = this.end().err().unwrap_or(Verdict::Good);
+            if matches!(verdict, Verdict::Sha256(_) | Verdict::Md5(_) | Verdict::Content(_)) {
+                this.recording.failed(Operation::Checksum, ErrorClass::Damaged);
+            }
             return Poll::Ready(this.verdict.insert(verdict).result());
         }
         if let Err(verdict) = this.take(new) {
@@ -239,6 +257,12 @@ impl HashReaderDetector for HashReader {
 
     fn itself_hash_reader_mut(&mut self) -> Option<&mut HashReader> {
         Some(self)
+    }
+
+    /// Bytes that a layer below hashes too are counted there once more.
+    fn record_to(&mut self, recorder: &Arc<Recorder>) {
+        self.recording = Recording::new(recorder);
+        self.inner.record_to(recorder);
     }
 }
 

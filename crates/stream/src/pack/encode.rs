@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustfs_rio_monitor::Operation;
+
 use super::{Assembler, Contexts, FrameSealer, PackError, PackOptions, Summary, begin};
 use crate::checksum::MultiHasher;
 
@@ -65,7 +67,11 @@ impl Encoder {
     /// Those of [`FrameSealer::seal`]; the pack is then of no use, and every later call says [`PackError::Finished`].
     pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), PackError> {
         let block_bytes = self.sealer.block_bytes();
-        self.checksums.update(input);
+        if self.checksums.algorithms().next().is_some() {
+            let timer = self.sealer.recording().start_short();
+            self.checksums.update(input);
+            self.sealer.recording().finish(timer, Operation::Checksum, input.len(), None);
+        }
         while !input.is_empty() {
             // Whole blocks need no copy.
             if self.held.is_empty()

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use rustfs_rio_monitor::{ErrorClass, Operation};
+
 use super::content::FrameHash;
 use super::format::{MAC_BYTES, PackHeader, SEGMENT_HEADER_BYTES, TAG_BYTES};
 use super::protection::{Guard, open_header};
 use super::{Contexts, PackError, ReadOptions, Segment, SegmentKind};
 use crate::codec::{Codec, Dictionary};
+use crate::recording::Recording;
 
 /// What is known of a frame that was sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,7 @@ pub struct FrameOpener {
     header: PackHeader,
     header_bytes: usize,
     dictionary: Option<Dictionary>,
+    recording: Recording,
 }
 
 impl FrameOpener {
@@ -53,7 +57,13 @@ impl FrameOpener {
         if let (Some(expected), None) = (decoded.dictionary, given) {
             return Err(PackError::Dictionary { expected });
         }
-        Ok(Self { guard, header_bytes: header.len(), dictionary: given.cloned(), header: decoded })
+        Ok(Self {
+            guard,
+            header_bytes: header.len(),
+            dictionary: given.cloned(),
+            header: decoded,
+            recording: options.recording.clone(),
+        })
     }
 
     /// The header, which is authentic.
@@ -82,10 +92,12 @@ impl FrameOpener {
         self.open_into(contexts, segment, bytes, out).inspect_err(|_| out.truncate(start))?;
         let plain = out.get(start..).unwrap_or_default();
         let number = segment.frame;
-        let hash = self
-            .header
-            .content_hash
-            .then(|| FrameHash::of(plain, number.saturating_mul(self.header.block_bytes as u64)));
+        let hash = self.header.content_hash.then(|| {
+            let timer = self.recording.start();
+            let hash = FrameHash::of(plain, number.saturating_mul(self.header.block_bytes as u64));
+            self.recording.finish(timer, Operation::Checksum, plain.len(), None);
+            hash
+        });
         Ok(FrameInfo {
             number,
             plain_bytes: plain.len(),
@@ -112,9 +124,11 @@ impl FrameOpener {
         }
         let Contexts { codecs, body, .. } = contexts;
         let body = self.body(segment, bytes, body)?;
-        codecs
-            .decompress(codec, self.dictionary.as_ref(), body, declared, out)
-            .map_err(|source| PackError::Codec { number: segment.frame, source })
+        let timer = self.recording.start();
+        let result = codecs.decompress(codec, self.dictionary.as_ref(), body, declared, out);
+        let failed = result.is_err().then_some(ErrorClass::Damaged);
+        self.recording.finish(timer, Operation::Decompress, declared, failed);
+        result.map_err(|source| PackError::Codec { number: segment.frame, source })
     }
 
     /// The authentic body of a segment, decrypted into `room` if need be.
@@ -147,7 +161,11 @@ impl FrameOpener {
         });
         let Some((header, stored, tag)) = split else { return Err(failure) };
         let last = segment.kind == SegmentKind::Final;
+        let timer = self.recording.start();
         let authentic = self.guard.open(segment.number, last, header, stored, tag, plain);
+        let failed = (!authentic).then_some(ErrorClass::Damaged);
+        let operation = if self.guard.is_clear() { Operation::Checksum } else { Operation::Decrypt };
+        self.recording.finish(timer, operation, stored.len(), failed);
         if authentic { Ok(stored) } else { Err(failure) }
     }
 }

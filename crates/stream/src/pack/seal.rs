@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustfs_rio_monitor::{ErrorClass, Operation};
+
 use super::content::FrameHash;
 use super::format::{FRAMES_PER_PAGE, ObjectId, PackHeader, SEGMENT_HEADER_BYTES, SEGMENT_OVERHEAD};
 use super::protection::{Guard, seal_header};
@@ -12,6 +14,7 @@ use super::{Assembler, FrameInfo, PackError, PackOptions, SegmentKind};
 use crate::codec::{Block, Codec, CodecPolicy, Codecs, Dictionary, Outcome};
 use crate::key::DataKey;
 use crate::keys::WrappedKey;
+use crate::recording::Recording;
 
 /// What one thread keeps from frame to frame: the contexts of the codecs and two buffers of at most a block.
 #[derive(Debug, Default)]
@@ -35,6 +38,7 @@ pub struct FrameSealer {
     content_hash: bool,
     policy: Arc<dyn CodecPolicy>,
     dictionary: Option<Dictionary>,
+    recording: Recording,
 }
 
 /// Begins a pack: its header, what makes its frames, and what puts them in order.
@@ -82,6 +86,7 @@ pub(super) fn begin_with(
         content_hash: options.content_hash,
         policy: Arc::clone(&options.policy),
         dictionary: options.dictionary.clone(),
+        recording: options.recording.clone(),
     });
     let assembler = Assembler::new(Arc::clone(&sealer), bytes.len());
     Ok((bytes, sealer, assembler))
@@ -95,6 +100,11 @@ impl FrameSealer {
 
     pub(super) fn content_hash(&self) -> bool {
         self.content_hash
+    }
+
+    /// Where the extra checksums of the same object are counted.
+    pub(crate) fn recording(&self) -> &Recording {
+        &self.recording
     }
 
     /// The most bytes that a frame can have.
@@ -139,14 +149,28 @@ impl FrameSealer {
         out.reserve(SEGMENT_OVERHEAD + plain.len());
         out.extend_from_slice(&[0; SEGMENT_HEADER_BYTES]);
         let body = out.len();
-        let codec = self.compress(contexts, number, plain, out)?;
+        let timer = self.recording.start();
+        let compressed = self.compress(contexts, number, plain, out);
+        let failed = compressed.is_err().then_some(ErrorClass::Other);
+        self.recording.finish(timer, Operation::Compress, plain.len(), failed);
+        let codec = compressed?;
         let header = segment_header(SegmentKind::Frame, codec, plain.len(), out.len() - body);
         if let Some(place) = out.get_mut(start..body) {
             place.copy_from_slice(&header);
         }
-        self.guard.seal(segment_of(number), false, &header, body, out)?;
+        let timer = self.recording.start();
+        let sealed = self.guard.seal(segment_of(number), false, &header, body, out);
+        let failed = sealed.is_err().then_some(ErrorClass::Other);
+        let operation = if self.guard.is_clear() { Operation::Checksum } else { Operation::Encrypt };
+        self.recording.finish(timer, operation, out.len() - body, failed);
+        sealed?;
         let offset = number.saturating_mul(self.block_bytes as u64);
-        let hash = self.content_hash.then(|| FrameHash::of(plain, offset));
+        let hash = self.content_hash.then(|| {
+            let timer = self.recording.start();
+            let hash = FrameHash::of(plain, offset);
+            self.recording.finish(timer, Operation::Checksum, plain.len(), None);
+            hash
+        });
         Ok(FrameInfo { number, plain_bytes: plain.len(), stored_bytes: out.len() - start, codec, hash })
     }
 

@@ -1,5 +1,8 @@
 //! What a reader can be asked besides bytes.
 
+use std::sync::Arc;
+
+use rustfs_rio_monitor::Recorder;
 use tokio::io::AsyncRead;
 
 use super::warp::WarpReader;
@@ -79,6 +82,12 @@ pub trait HashReaderDetector {
     fn itself_hash_reader_mut(&mut self) -> Option<&mut HashReader> {
         None
     }
+
+    /// Counts what this reader and those below it compute (checksums, compression, encryption) for a monitor, from now on. By default
+    /// nothing is computed.
+    fn record_to(&mut self, recorder: &Arc<Recorder>) {
+        let _ = recorder;
+    }
 }
 
 /// What can be asked of and told to a [`HashReader`] inside other readers. Sizes are in bytes; negative ones are not known.
@@ -150,6 +159,10 @@ impl<T: HashReaderDetector + ?Sized> HashReaderDetector for Box<T> {
 
     fn itself_hash_reader_mut(&mut self) -> Option<&mut HashReader> {
         (**self).itself_hash_reader_mut()
+    }
+
+    fn record_to(&mut self, recorder: &Arc<Recorder>) {
+        (**self).record_to(recorder);
     }
 }
 

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use md5::{Digest as _, Md5};
+use rustfs_rio_monitor::{Operation, Recorder};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::capability::EtagResolvable;
+use super::capability::{EtagResolvable, HashReaderDetector, HashReaderMut};
 use super::pump::delegate;
 use crate::checksum::hex;
 use crate::error::BadDigest;
+use crate::recording::Recording;
 
 /// Computes the MD5 of what is read, and compares it at the end with an expected one.
 ///
@@ -27,12 +30,20 @@ pub struct EtagReader<R> {
     /// The expected digest in hexadecimal, in either case.
     pub checksum: Option<String>,
     digest: Option<String>,
+    recording: Recording,
 }
 
 impl<R> EtagReader<R> {
     /// The bytes of `inner`, which must have the MD5 `checksum`, if one is given.
     pub fn new(inner: R, checksum: Option<String>) -> Self {
-        Self { inner, md5: Md5::new(), finished: false, checksum, digest: None }
+        Self {
+            inner,
+            md5: Md5::new(),
+            finished: false,
+            checksum,
+            digest: None,
+            recording: Recording::default(),
+        }
     }
 
     /// The MD5 of what was read so far, in lower-case hexadecimal.
@@ -56,7 +67,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for EtagReader<R> {
             ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
             let new = buf.filled().get(before..).unwrap_or_default();
             if !new.is_empty() {
+                let timer = this.recording.start_short();
                 this.md5.update(new);
+                this.recording.finish(timer, Operation::Checksum, new.len(), None);
                 return Poll::Ready(Ok(()));
             }
             this.finished = true;
@@ -83,7 +96,31 @@ impl<R> EtagResolvable for EtagReader<R> {
     }
 }
 
-delegate!([R] EtagReader<R>: hash, index);
+delegate!([R] EtagReader<R>: index);
+
+impl<R> EtagReader<R> {
+    /// Counts what the MD5 takes, for a monitor, from now on.
+    #[must_use]
+    pub fn recorded(mut self, recorder: &Arc<Recorder>) -> Self {
+        self.recording = Recording::new(recorder);
+        self
+    }
+}
+
+impl<R: HashReaderDetector> HashReaderDetector for EtagReader<R> {
+    fn is_hash_reader(&self) -> bool {
+        self.inner.is_hash_reader()
+    }
+
+    fn as_hash_reader_mut(&mut self) -> Option<&mut dyn HashReaderMut> {
+        self.inner.as_hash_reader_mut()
+    }
+
+    fn record_to(&mut self, recorder: &Arc<Recorder>) {
+        self.recording = Recording::new(recorder);
+        self.inner.record_to(recorder);
+    }
+}
 
 /// The text of the original over the typed error.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +129,7 @@ pub(crate) struct EtagMismatch(#[source] pub(crate) BadDigest);
 
 impl<R: fmt::Debug> fmt::Debug for EtagReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inner, md5: _, finished, checksum, digest } = self;
+        let Self { inner, md5: _, finished, checksum, digest, recording: _ } = self;
         let mut f = f.debug_struct("EtagReader");
         f.field("inner", inner).field("finished", finished).field("checksum", checksum);
         f.field("digest", digest).finish_non_exhaustive()

@@ -28,5 +28,5 @@ pub use warp::WarpReader;
 
 pub(crate) use etag::EtagMismatch;
 pub(crate) use limit::too_many;
-pub(crate) use pump::{Pump, Stage, delegate};
+pub(crate) use pump::{Pump, Stage, delegate, staged};
 pub(crate) use warp::Empty;

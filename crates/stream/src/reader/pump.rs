@@ -2,9 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustfs_rio_monitor::{Operation, Recorder};
 use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::recording::UnitRecording;
 
 /// Bytes that are asked of the source at once: large enough that the calls do not count, small enough for the second-level cache.
 const INPUT_BYTES: usize = 64 << 10;
@@ -34,12 +38,19 @@ pub(crate) struct Pump<S> {
     out: Vec<u8>,
     served: usize,
     done: bool,
+    recording: Option<Box<UnitRecording>>,
 }
 
 impl<S: Stage> Pump<S> {
     /// Takes no memory before the first read.
     pub(crate) fn new(stage: S) -> Self {
-        Self { stage, input: Vec::new(), start: 0, end: 0, out: Vec::new(), served: 0, done: false }
+        let (input, out) = (Vec::new(), Vec::new());
+        Self { stage, input, start: 0, end: 0, out, served: 0, done: false, recording: None }
+    }
+
+    /// Counts what the stage does from now on.
+    pub(crate) fn record(&mut self, recorder: &Arc<Recorder>, operation: Operation) {
+        self.recording = Some(Box::new(UnitRecording::new(recorder, operation)));
     }
 
     pub(crate) fn stage(&self) -> &S {
@@ -64,15 +75,16 @@ impl<S: Stage> Pump<S> {
                 ready!(Pin::new(&mut *inner).poll_read(cx, &mut read))?;
                 (self.start, self.end) = (0, read.filled().len());
             }
-            let result = match self.input.get(self.start..self.end) {
-                Some(input) if !input.is_empty() && !self.stage.ended() => {
-                    self.stage.push(input, &mut self.out).map(|taken| self.start += taken)
+            let result = match self.recording.take() {
+                None => self.advance(),
+                Some(mut recording) => {
+                    let (timer, had, left) = (recording.start(), self.out.len(), self.end - self.start);
+                    let result = self.advance();
+                    let took = left - (self.end - self.start);
+                    recording.note(timer, took, self.out.len() > had, &result);
+                    self.recording = Some(recording);
+                    result
                 }
-                _ => self.stage.finish(&mut self.out).map(|()| {
-                    self.done = true;
-                    self.input = Vec::new();
-                    (self.start, self.end) = (0, 0);
-                }),
             };
             // What came before the error goes out first; the stage repeats it when it is asked again.
             if let Err(error) = result
@@ -80,6 +92,20 @@ impl<S: Stage> Pump<S> {
             {
                 return Poll::Ready(Err(error));
             }
+        }
+    }
+
+    /// One call of the stage: what is left of the input, or its end.
+    fn advance(&mut self) -> io::Result<()> {
+        match self.input.get(self.start..self.end) {
+            Some(input) if !input.is_empty() && !self.stage.ended() => {
+                self.stage.push(input, &mut self.out).map(|taken| self.start += taken)
+            }
+            _ => self.stage.finish(&mut self.out).map(|()| {
+                self.done = true;
+                self.input = Vec::new();
+                (self.start, self.end) = (0, 0);
+            }),
         }
     }
 
@@ -127,6 +153,10 @@ macro_rules! delegate {
             fn as_hash_reader_mut(&mut self) -> Option<&mut dyn $crate::reader::HashReaderMut> {
                 self.inner.as_hash_reader_mut()
             }
+
+            fn record_to(&mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) {
+                self.inner.record_to(recorder);
+            }
         }
     };
     (@index [$generic:ident] $name:ty) => {
@@ -138,4 +168,33 @@ macro_rules! delegate {
     };
 }
 
-pub(crate) use delegate;
+/// A reader with a pump that counts what its stage does, on request, and passes questions for a `HashReader` on.
+macro_rules! staged {
+    ([$generic:ident] $name:ty: $operation:ident) => {
+        impl<$generic> $name {
+            /// Counts what this stage does, per unit of its format, from now on.
+            #[must_use]
+            pub fn recorded(mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) -> Self {
+                self.pump.record(recorder, rustfs_rio_monitor::Operation::$operation);
+                self
+            }
+        }
+
+        impl<$generic: $crate::reader::HashReaderDetector> $crate::reader::HashReaderDetector for $name {
+            fn is_hash_reader(&self) -> bool {
+                self.inner.is_hash_reader()
+            }
+
+            fn as_hash_reader_mut(&mut self) -> Option<&mut dyn $crate::reader::HashReaderMut> {
+                self.inner.as_hash_reader_mut()
+            }
+
+            fn record_to(&mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) {
+                self.pump.record(recorder, rustfs_rio_monitor::Operation::$operation);
+                self.inner.record_to(recorder);
+            }
+        }
+    };
+}
+
+pub(crate) use {delegate, staged};

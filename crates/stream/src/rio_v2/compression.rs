@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::reader::{Pump, Stage, TryGetIndex, delegate};
+use crate::reader::{Pump, Stage, TryGetIndex, delegate, staged};
 use crate::rustfs::{CompressionAlgorithm, Index, IndexInfo};
 use crate::s2::{BLOCK_BYTES, BLOCK_BYTES_MAX, Decoder, Encoder, S2Error};
 
@@ -170,7 +170,8 @@ impl<R> TryGetIndex for CompressReader<R> {
     }
 }
 
-delegate!([R] CompressReader<R>: etag, hash);
+staged!([R] CompressReader<R>: Compress);
+delegate!([R] CompressReader<R>: etag);
 
 impl<R: fmt::Debug> fmt::Debug for CompressReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,7 +214,8 @@ impl<R: AsyncRead + Unpin + Send + Sync> AsyncRead for DecompressReader<R> {
 /// There is none: the index of a stream is not that of its content.
 impl<R> TryGetIndex for DecompressReader<R> {}
 
-delegate!([R] DecompressReader<R>: etag, hash);
+staged!([R] DecompressReader<R>: Decompress);
+delegate!([R] DecompressReader<R>: etag);
 
 impl<R: fmt::Debug> fmt::Debug for DecompressReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

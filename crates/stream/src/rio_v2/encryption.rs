@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::dare::{Cipher, DareError, Decoder, Encoder, Part, Sealer, StreamNonce, part_key};
 use crate::key::DataKey;
-use crate::reader::{Pump, Stage, delegate};
+use crate::reader::{Pump, Stage, delegate, staged};
 use crate::rustfs::multipart_part_nonce;
 
 /// The key of a part: HMAC-SHA-256 under `object_key` of the part's number, 4 bytes little-endian.
@@ -143,7 +143,8 @@ impl<R: AsyncRead + Unpin + Send + Sync> AsyncRead for EncryptReader<R> {
     }
 }
 
-delegate!([R] EncryptReader<R>: etag, hash, index);
+staged!([R] EncryptReader<R>: Encrypt);
+delegate!([R] EncryptReader<R>: etag, index);
 
 /// Decrypts the DARE 2.0 stream that `inner` gives, with either cipher.
 pub struct DecryptReader<R> {
@@ -242,4 +243,5 @@ impl<R: AsyncRead + Unpin + Send + Sync> AsyncRead for DecryptReader<R> {
     }
 }
 
-delegate!([R] DecryptReader<R>: etag, hash, index);
+staged!([R] DecryptReader<R>: Decrypt);
+delegate!([R] DecryptReader<R>: etag, index);

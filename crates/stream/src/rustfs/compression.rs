@@ -12,7 +12,7 @@ use super::codec::CompressionAlgorithm;
 use super::decode::BlockDecoder;
 use super::encode::BlockEncoder;
 use super::index::Index;
-use crate::reader::{Pump, Stage, TryGetIndex, delegate};
+use crate::reader::{Pump, Stage, TryGetIndex, delegate, staged};
 
 impl Stage for BlockEncoder {
     fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
@@ -84,7 +84,8 @@ impl<R> TryGetIndex for CompressReader<R> {
     }
 }
 
-delegate!([R] CompressReader<R>: etag, hash);
+staged!([R] CompressReader<R>: Compress);
+delegate!([R] CompressReader<R>: etag);
 
 impl<R: fmt::Debug> fmt::Debug for CompressReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +129,8 @@ impl<R: AsyncRead + Unpin + Send + Sync> AsyncRead for DecompressReader<R> {
 /// There is none: the index of a stream is not that of its content.
 impl<R> TryGetIndex for DecompressReader<R> {}
 
-delegate!([R] DecompressReader<R>: etag, hash);
+staged!([R] DecompressReader<R>: Decompress);
+delegate!([R] DecompressReader<R>: etag);
 
 impl<R: fmt::Debug> fmt::Debug for DecompressReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::open::OpenDecoder;
 use super::seal::SealEncoder;
 use crate::key::DataKey;
-use crate::reader::{Pump, Stage, delegate};
+use crate::reader::{Pump, Stage, delegate, staged};
 
 /// Declared by the original, whose blocks have [`SEALED_BLOCK_BYTES`](super::SEALED_BLOCK_BYTES) nevertheless, in bytes.
 pub const DEFAULT_ENCRYPTION_BLOCK_SIZE: usize = 1024 * 1024;
@@ -77,7 +77,8 @@ impl<R: AsyncRead + Unpin + Send + Sync> AsyncRead for EncryptReader<R> {
     }
 }
 
-delegate!([R] EncryptReader<R>: etag, hash, index);
+staged!([R] EncryptReader<R>: Encrypt);
+delegate!([R] EncryptReader<R>: etag, index);
 
 /// Decrypts the RustFS encrypted stream that `inner` gives.
 pub struct DecryptReader<R> {
@@ -117,4 +118,5 @@ impl<R: AsyncRead + Unpin + Send + Sync> AsyncRead for DecryptReader<R> {
     }
 }
 
-delegate!([R] DecryptReader<R>: etag, hash, index);
+staged!([R] DecryptReader<R>: Decrypt);
+delegate!([R] DecryptReader<R>: etag, index);
