@@ -8,7 +8,10 @@ use rustfs_rio::{
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-const SWITCHES: u32 = 8;
+const SWITCHES: u32 = 9;
+
+/// Every switch is on.
+const ALL: u32 = (1 << SWITCHES) - 1;
 
 fn combination(bits: u32) -> AdvancedRioConfig {
     let on = |bit: u32| bits >> bit & 1 == 1;
@@ -21,6 +24,7 @@ fn combination(bits: u32) -> AdvancedRioConfig {
         enable_ml_optimizations: on(5),
         enable_pattern_learning: on(6),
         enable_auto_tuning: on(7),
+        enable_self_healing: on(8),
         ..AdvancedRioConfig::built_in()
     }
 }
@@ -78,7 +82,7 @@ async fn every_combination_of_the_switches_works() {
 
 /// All switches but one.
 fn without(bit: u32) -> AdvancedRioConfig {
-    combination(((1 << SWITCHES) - 1) & !(1 << bit))
+    combination(ALL & !(1 << bit))
 }
 
 #[tokio::test]
@@ -97,17 +101,35 @@ async fn without_batching_submissions_do_not_gather() {
     let runtime = start(without(2)).await;
     assert!(!runtime.base_runtime().engine().limits().gather);
     close(runtime).await;
-    let runtime = start(combination(0xff)).await;
+    let runtime = start(combination(ALL)).await;
     assert!(runtime.base_runtime().engine().limits().gather);
     close(runtime).await;
 }
 
 #[tokio::test]
 async fn without_monitor_and_optimizer_nothing_is_counted() {
-    let runtime = start(combination(0xff & !(1 << 4) & !(1 << 5))).await;
+    let runtime = start(combination(ALL & !(1 << 4) & !(1 << 5))).await;
     assert!(runtime.base_runtime().config().recorder.is_none());
     assert!(runtime.base_runtime().access_ring().is_none());
     assert!(runtime.performance_monitor().is_none());
+    close(runtime).await;
+}
+
+/// Tasks of the tokio runtime around the call.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test]
+async fn without_healing_nobody_looks() {
+    let none = tasks();
+    let runtime = start(without(8)).await;
+    let fewer = tasks() - none;
+    assert!(runtime.troubles().is_empty());
+    close(runtime).await;
+    let before = tasks();
+    let runtime = start(combination(ALL)).await;
+    assert_eq!(tasks() - before, fewer + 1, "the healer is a task");
     close(runtime).await;
 }
 
@@ -130,7 +152,7 @@ mod tuned {
         let runtime = start(without(1)).await;
         assert!(runtime.block_cache().is_none() && runtime.prefetch_stats().is_none());
         close(runtime).await;
-        let runtime = start(combination(0xff)).await;
+        let runtime = start(combination(ALL)).await;
         assert!(runtime.prefetch_stats().is_some());
         close(runtime).await;
     }
@@ -151,7 +173,7 @@ mod tuned {
         // Ending the task takes a last look.
         runtime.shutdown(Duration::from_secs(30)).await;
         assert!(runtime.access_patterns().is_empty(), "{:?}", runtime.access_patterns());
-        let runtime = start(quick(combination(0xff))).await;
+        let runtime = start(quick(combination(ALL))).await;
         smoke(&runtime, directory.path()).await;
         runtime.shutdown(Duration::from_secs(30)).await;
         assert!(!runtime.access_patterns().is_empty());

@@ -62,6 +62,8 @@ impl AdvancedRioConfigBuilder {
         pattern_learning(enable_pattern_learning: bool);
         /// [`AdvancedRioConfig::enable_auto_tuning`].
         auto_tuning(enable_auto_tuning: bool);
+        /// [`AdvancedRioConfig::enable_self_healing`].
+        self_healing(enable_self_healing: bool);
         /// [`AdvancedRioConfig::memory_strategy`].
         memory_strategy(memory_strategy: MemoryStrategy);
         /// [`AdvancedRioConfig::buffer_pool_strategy`].

@@ -60,6 +60,9 @@ pub struct AdvancedRioConfig {
     /// The optimizer changes parameters by itself, within their bounds, measures what came of it and takes back what did not help.
     /// Default on.
     pub enable_auto_tuning: bool,
+    /// Somebody looks for trouble around the engine once a second and reacts to it, see [`Ailment`](crate::Ailment). Off: nobody
+    /// looks, no file is refused on a disk that is nearly full, and only the engine's own reactions are left. Default on.
+    pub enable_self_healing: bool,
     /// Sizes and bound of the pool behind [`EnhancedRioRuntime::buffer_pool`](crate::EnhancedRioRuntime::buffer_pool).
     pub memory_strategy: MemoryStrategy,
     /// Overrides the form of `memory_strategy`. Default: as that says.
@@ -140,6 +143,7 @@ impl AdvancedRioConfig {
             enable_ml_optimizations: true,
             enable_pattern_learning: true,
             enable_auto_tuning: true,
+            enable_self_healing: true,
             memory_strategy: MemoryStrategy::default(),
             buffer_pool_strategy: BufferPoolStrategy::default(),
             max_buffer_pool_size: None,

@@ -63,7 +63,7 @@ struct Parts {
     pool: Option<AdvancedBufferPool>,
     monitor: Option<AdvancedPerformanceMonitor>,
     tuning: Tuning,
-    healer: Healer,
+    healer: Option<Healer>,
 }
 
 /// Makes a runtime on the current tokio runtime, which must have been built with `enable_all()`.
@@ -103,7 +103,10 @@ pub async fn init_runtime_with_advanced_config(
         monitor.attach(&base);
     }
     let alerts = monitor.as_ref().map(AdvancedPerformanceMonitor::alert_sender);
-    let healer = Healer::start(&base, pool.as_ref(), alerts, None)?;
+    let healer = match config.enable_self_healing {
+        true => Some(Healer::start(&base, pool.as_ref(), alerts, None)?),
+        false => None,
+    };
     Ok(EnhancedRioRuntime { parts: Arc::new(Parts { config, base, pool, monitor, tuning, healer }) })
 }
 
@@ -154,10 +157,11 @@ impl EnhancedRioRuntime {
         &self.parts.config
     }
 
-    /// Trouble that is there now, with what was seen, and what is done about it. Looked for once a second.
+    /// Trouble that is there now, with what was seen, and what is done about it. Looked for once a second; empty if
+    /// [`enable_self_healing`](AdvancedRioConfig::enable_self_healing) is off.
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble> {
-        self.parts.healer.troubles()
+        self.parts.healer.as_ref().map(Healer::troubles).unwrap_or_default()
     }
 
     /// Every setting with its value and where it came from.
@@ -220,7 +224,9 @@ impl EnhancedRioRuntime {
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
         let mut tasks_left = usize::from(!self.parts.tuning.end(until).await);
-        tasks_left += usize::from(!self.parts.healer.end(until).await);
+        if let Some(healer) = &self.parts.healer {
+            tasks_left += usize::from(!healer.end(until).await);
+        }
         let mut report = self.parts.base.shutdown(until.saturating_duration_since(Instant::now())).await;
         if let Some(pool) = &self.parts.pool {
             pool.dismiss().await;
@@ -240,6 +246,7 @@ impl std::fmt::Debug for EnhancedRioRuntime {
             .field("base", &self.parts.base)
             .field("has_pool", &self.parts.pool.is_some())
             .field("has_monitor", &self.parts.monitor.is_some())
+            .field("heals", &self.parts.healer.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,9 @@
 //! | disk nearly full | less than 2 % and 1 GiB free where files were created | files are not created there any more ([`StorageFull`](std::io::ErrorKind::StorageFull)) | 3 % or 1.5 GiB free |
 //! | poisoned file | a failed sync | the engine refuses writes and syncs of the file | 60 s without another |
 //!
+//! The switch is [`AdvancedRioConfig::enable_self_healing`](crate::AdvancedRioConfig::enable_self_healing); the engine's own reactions (threads
+//! for a ring that fails, refusals at admission and of poisoned files) are not behind it.
+//!
 //! A callback that panics is not called again (`monitor`). Each begin and end is an event, an alert to the monitor's callbacks and
 //! sinks, and visible through [`EnhancedRioRuntime::troubles`](crate::EnhancedRioRuntime::troubles).
 //!
@@ -63,7 +66,9 @@ impl Healer {
             reaction: Reaction::new(base.clone(), pool.cloned()),
             alerts,
             open: Arc::clone(&open),
+            base: base.clone(),
         };
+        base.places().watch(true);
         let look = look.unwrap_or(LOOK);
         let task = OwnedTask::start("healer", move |ended| ward.run(look, ended))?;
         Ok(Self { task, open })
@@ -84,6 +89,16 @@ struct Ward {
     reaction: Reaction,
     alerts: Option<AlertSender>,
     open: Arc<Mutex<Vec<Trouble>>>,
+    base: RuntimeHandle,
+}
+
+impl Drop for Ward {
+    /// However the task ended: what only lasts as long as somebody looks is over.
+    fn drop(&mut self) {
+        self.reaction.undo();
+        self.base.places().watch(false);
+        self.open.lock().clear();
+    }
 }
 
 impl Ward {
@@ -94,7 +109,7 @@ impl Ward {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = ended.wait() => return self.reaction.undo(),
+                () = ended.wait() => return,
             }
             let signs = self.sensors.look().await;
             let changes = self.diagnosis.examine(started.elapsed(), &signs);

@@ -27,6 +27,8 @@ struct Place {
 pub(crate) struct Places {
     all: Arc<Mutex<Vec<Place>>>,
     any_full: AtomicBool,
+    /// Somebody looks. While nobody does nothing is noted and nothing refused.
+    watched: AtomicBool,
     /// A look is under way, perhaps on a device that does not answer.
     looks: Arc<AtomicBool>,
     ask: Arc<Ask>,
@@ -46,8 +48,18 @@ impl Places {
         Self {
             all: Arc::default(),
             any_full: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             looks: Arc::default(),
             ask: Arc::new(ask),
+        }
+    }
+
+    /// Begins, or ends and forgets everything.
+    pub(super) fn watch(&self, is_watched: bool) {
+        self.watched.store(is_watched, Ordering::Relaxed);
+        if !is_watched {
+            self.all.lock().clear();
+            self.any_full.store(false, Ordering::Relaxed);
         }
     }
 
@@ -57,6 +69,9 @@ impl Places {
     ///
     /// `StorageFull` while the disk is nearly full.
     pub(crate) fn enter(&self, file: &Path) -> io::Result<()> {
+        if !self.watched.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
         let mut all = self.all.lock();
@@ -126,6 +141,9 @@ mod tests {
         let places = Places::asking(move |_| Ok((asked.load(Ordering::Relaxed), 1 << 41)));
         let file = Path::new("/data/object");
         assert!(places.enter(file).is_ok());
+        assert!(places.all.lock().is_empty(), "nobody looks, so nothing is noted");
+        places.watch(true);
+        assert!(places.enter(file).is_ok());
         places.look().await;
         assert!(places.full().is_none() && places.enter(file).is_ok());
         free.store(100 << 20, Ordering::Relaxed);
@@ -140,5 +158,13 @@ mod tests {
         free.store(2 << 30, Ordering::Relaxed);
         places.look().await;
         assert!(places.enter(file).is_ok() && places.full().is_none());
+        free.store(0, Ordering::Relaxed);
+        places.look().await;
+        assert!(places.enter(file).is_err());
+        places.watch(false);
+        assert!(
+            places.enter(file).is_ok() && places.full().is_none(),
+            "nobody would find out that there is room"
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::environment;
 const ABOVE_ZERO: &str = "a number above 0, or none";
 const SIZE: &str = "4096 to 16777216 bytes";
 
-pub(super) static SETTINGS: [Setting; 19] = [
+pub(super) static SETTINGS: [Setting; 20] = [
     Setting {
         name: "enable_buffer_pools",
         allowed: SWITCH,
@@ -64,6 +64,13 @@ pub(super) static SETTINGS: [Setting; 19] = [
         variables: &[environment::AUTO_TUNE_PARAMETERS],
         get: |config| config.enable_auto_tuning.to_string(),
         set: |config, text| put(&mut config.enable_auto_tuning, switch(text)),
+    },
+    Setting {
+        name: "enable_self_healing",
+        allowed: SWITCH,
+        variables: &[],
+        get: |config| config.enable_self_healing.to_string(),
+        set: |config, text| put(&mut config.enable_self_healing, switch(text)),
     },
     Setting {
         name: "buffer_pool_strategy",
