@@ -82,7 +82,7 @@ impl UnitRecording {
         let time = timer.elapsed(self.recorder.clock()).unwrap_or_default();
         self.bytes = self.bytes.saturating_add(bytes as u64);
         self.time = self.time.saturating_add(time);
-        let error = result.as_ref().err().map(|error| ErrorClass::from(error.kind()));
+        let error = result.as_ref().err().map(|error| class(self.operation, error.kind()));
         if self.failed || (!gave && error.is_none()) {
             return;
         }
@@ -90,6 +90,14 @@ impl UnitRecording {
         let bytes = std::mem::take(&mut self.bytes);
         let time = std::mem::take(&mut self.time);
         self.recorder.record(key(self.operation), Ended { bytes, error }, time);
+    }
+}
+
+/// A stage that undoes another fails because of what it was given. Some report that with the kind that the existing API has.
+fn class(operation: Operation, kind: io::ErrorKind) -> ErrorClass {
+    match (operation, ErrorClass::from(kind)) {
+        (Operation::Decrypt | Operation::Decompress, ErrorClass::Other) => ErrorClass::Damaged,
+        (_, class) => class,
     }
 }
 

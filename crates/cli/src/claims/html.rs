@@ -43,8 +43,9 @@ fn section(claim: &Claim) -> Section {
 }
 
 fn bar(cell: &Cell) -> Option<Bar> {
-    let value = cell.value.filter(|value| *value >= 0.0)?;
-    let bar = Bar::new(&cell.name, value, &format!("{value:.2}"));
+    let value = cell.value?;
+    // What is below zero has no length; its figure stands beside it.
+    let bar = Bar::new(&cell.name, value.max(0.0), &format!("{value:.2}"));
     Some(if cell.met == Some(false) { bar.marked() } else { bar })
 }
 
