@@ -20,7 +20,7 @@ pub struct Latency {
 /// One operation on one path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LatencyRow {
-    /// `read`, `write`, `sync`, `open`, `close`, `metadata`, `append` or `transform`.
+    /// `read`, `write`, `sync`, `open`, `close`, `metadata`, `append` or another name of `rustfs_rio_monitor::Operation`.
     pub operation: String,
     /// `inline` (on the calling task), `ring`, `blocking`, `cache` or `other`.
     pub path: String,
