@@ -7,6 +7,8 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::table::{Next, Table};
 use rustfs_rio_monitor::ThreadStripe;
 use std::sync::Arc;
+// tidy:allow(sync): a thread writes to its own, and no model depends on the counts
+use std::sync::atomic::AtomicU64 as Count;
 
 /// How an operation was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,18 +29,38 @@ pub enum Route {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe {
-    routes: [AtomicU64; 4],
-    bytes_read: AtomicU64,
-    bytes_written: AtomicU64,
+    routes: [Count; 4],
+    bytes_read: Count,
+    bytes_written: Count,
 }
 
-/// The model checker runs its threads on one, with small stacks, so that they share one stripe.
-const STRIPES: usize = if cfg!(rio_loom) { 1 } else { ThreadStripe::COUNT };
+impl Stripe {
+    #[inline]
+    fn moved(&self, thread: ThreadStripe, kind: OpKind, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        match kind {
+            OpKind::Read | OpKind::ReadVectored => thread.add(&self.bytes_read, bytes as u64),
+            OpKind::Write | OpKind::WriteVectored => thread.add(&self.bytes_written, bytes as u64),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Stripes(Box<[Stripe]>);
+
+impl Default for Stripes {
+    fn default() -> Self {
+        Self((0..ThreadStripe::COUNT).map(|_| Stripe::default()).collect())
+    }
+}
 
 /// Operation counts by route, and what the ring did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Counters {
-    stripes: [Stripe; STRIPES],
+    stripes: Stripes,
     pub(crate) failed: AtomicU64,
     pub(crate) rerouted: AtomicU64,
     pub(crate) enters: AtomicU64,
@@ -46,51 +68,6 @@ pub(crate) struct Counters {
     pub(crate) cq_overflows: AtomicU64,
     /// Shared with files, which outlive whoever waits for a sync.
     pub(crate) poisoned: Arc<AtomicU64>,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        let zero = AtomicU64::default;
-        Self {
-            stripes: std::array::from_fn(|_| Stripe::default()),
-            failed: zero(),
-            rerouted: zero(),
-            enters: zero(),
-            completions: zero(),
-            cq_overflows: zero(),
-            poisoned: Arc::default(),
-        }
-    }
-}
-
-/// A stripe and how the calling thread may write to it.
-struct Writer<'a> {
-    stripe: &'a Stripe,
-    alone: bool,
-}
-
-impl Writer<'_> {
-    #[inline]
-    fn add(&self, counter: impl Fn(&Stripe) -> &AtomicU64, amount: u64) {
-        let counter = counter(self.stripe);
-        if self.alone {
-            counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
-        } else {
-            counter.fetch_add(amount, Ordering::Relaxed);
-        }
-    }
-
-    #[inline]
-    fn moved(&self, kind: OpKind, bytes: usize) {
-        if bytes == 0 {
-            return;
-        }
-        match kind {
-            OpKind::Read | OpKind::ReadVectored => self.add(|stripe| &stripe.bytes_read, bytes as u64),
-            OpKind::Write | OpKind::WriteVectored => self.add(|stripe| &stripe.bytes_written, bytes as u64),
-            _ => {}
-        }
-    }
 }
 
 /// Sums over all stripes.
@@ -104,26 +81,27 @@ pub(crate) struct Totals {
 impl Counters {
     #[inline]
     pub(crate) fn count(&self, kind: OpKind, route: Route, bytes: usize) {
-        let writer = self.writer();
-        writer.add(|stripe| &stripe.routes[route as usize], 1);
-        writer.moved(kind, bytes);
+        let (thread, stripe) = self.own();
+        thread.add(&stripe.routes[route as usize], 1);
+        stripe.moved(thread, kind, bytes);
     }
 
+    /// The calling thread's stripe.
     #[inline]
-    fn writer(&self) -> Writer<'_> {
-        let stripe = ThreadStripe::current();
-        let alone = stripe.is_owned() && !cfg!(rio_loom);
-        Writer { stripe: &self.stripes[stripe.index() % STRIPES], alone }
+    fn own(&self) -> (ThreadStripe, &Stripe) {
+        let thread = ThreadStripe::current();
+        (thread, &self.stripes.0[thread.index()])
     }
 
     /// Counts bytes of an operation that was counted before.
     pub(crate) fn add_bytes(&self, kind: OpKind, bytes: usize) {
-        self.writer().moved(kind, bytes);
+        let (thread, stripe) = self.own();
+        stripe.moved(thread, kind, bytes);
     }
 
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for stripe in &self.stripes {
+        for stripe in &self.stripes.0 {
             for (sum, route) in totals.routes.iter_mut().zip(&stripe.routes) {
                 *sum += route.load(Ordering::Relaxed);
             }

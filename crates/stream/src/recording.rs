@@ -24,7 +24,7 @@ impl Recording {
 
     /// Work on bytes as they come begins; a random share of it is timed.
     #[inline]
-    pub(crate) fn start_short(&self) -> Option<Timer> {
+    fn start_short(&self) -> Option<Timer> {
         self.0.as_ref().map(|recorder| recorder.start_short())
     }
 
@@ -40,6 +40,25 @@ impl Recording {
         if let (Some(recorder), Some(timer)) = (&self.0, timer) {
             recorder.finish(timer, key(operation), Ended { bytes: bytes as u64, error: failed });
         }
+    }
+
+    /// Computes checksums of a block of so many bytes.
+    #[inline]
+    pub(crate) fn checksum<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
+        self.checksummed(self.start(), bytes, work)
+    }
+
+    /// Computes checksums of so many bytes as they come.
+    #[inline]
+    pub(crate) fn checksum_short<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
+        self.checksummed(self.start_short(), bytes, work)
+    }
+
+    #[inline]
+    fn checksummed<T>(&self, timer: Option<Timer>, bytes: usize, work: impl FnOnce() -> T) -> T {
+        let computed = work();
+        self.finish(timer, Operation::Checksum, bytes, None);
+        computed
     }
 
     /// Something was found wrong where nothing is timed.

@@ -2,6 +2,7 @@
 
 use crate::buckets::{self, BUCKETS};
 use crate::recorder::snapshot::Totals;
+use crate::recorder::thread::ThreadStripe;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts, bytes, errors and latencies of one key. Some 9 KiB, made at the first operation of its kind on a thread.
@@ -13,29 +14,6 @@ pub(super) struct Cell {
     latency: [AtomicU64; BUCKETS],
 }
 
-/// How a stripe is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writer {
-    /// By the calling thread alone: a load and a store do, at a fraction of the cost of an atomic addition.
-    Owner,
-    /// By several threads.
-    Many,
-}
-
-impl Writer {
-    #[inline]
-    pub(super) fn add(self, counter: &AtomicU64, amount: u64) {
-        match self {
-            Self::Owner => {
-                counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
-            }
-            Self::Many => {
-                counter.fetch_add(amount, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
 impl Cell {
     pub(super) fn new() -> Self {
         let zero = || AtomicU64::new(0);
@@ -43,25 +21,25 @@ impl Cell {
     }
 
     #[inline]
-    pub(super) fn count(&self, writer: Writer, bytes: u64, failed: bool) {
-        writer.add(&self.operations, 1);
-        self.move_bytes(writer, bytes);
+    pub(super) fn count(&self, thread: ThreadStripe, bytes: u64, failed: bool) {
+        thread.add(&self.operations, 1);
+        self.move_bytes(thread, bytes);
         if failed {
-            writer.add(&self.errors, 1);
+            thread.add(&self.errors, 1);
         }
     }
 
     #[inline]
-    pub(super) fn move_bytes(&self, writer: Writer, bytes: u64) {
+    pub(super) fn move_bytes(&self, thread: ThreadStripe, bytes: u64) {
         if bytes > 0 {
-            writer.add(&self.bytes, bytes);
+            thread.add(&self.bytes, bytes);
         }
     }
 
     #[inline]
-    pub(super) fn time(&self, writer: Writer, nanos: u64, weight: u64) {
+    pub(super) fn time(&self, thread: ThreadStripe, nanos: u64, weight: u64) {
         if let Some(bucket) = self.latency.get(buckets::index(nanos)) {
-            writer.add(bucket, weight);
+            thread.add(bucket, weight);
         }
     }
 

@@ -17,7 +17,7 @@ pub use thread::ThreadStripe;
 
 use crate::clock::{Clock, Ticks};
 use crate::operation::{ErrorClass, Key, Operation};
-use cell::{Cell, Writer};
+use cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -154,17 +154,17 @@ impl Recorder {
 
     /// Adds bytes of an operation that is recorded elsewhere.
     pub fn add_bytes(&self, key: Key, bytes: u64) {
-        if let Some((cell, writer)) = self.cell(key) {
-            cell.move_bytes(writer, bytes);
+        if let Some((cell, thread)) = self.cell(key) {
+            cell.move_bytes(thread, bytes);
         }
     }
 
     #[inline]
     fn put(&self, key: Key, ended: Ended, nanos: u64, weight: u64) {
-        let Some((cell, writer)) = self.cell(key) else { return };
-        cell.count(writer, ended.bytes, ended.error.is_some());
+        let Some((cell, thread)) = self.cell(key) else { return };
+        cell.count(thread, ended.bytes, ended.error.is_some());
         if weight > 0 {
-            cell.time(writer, nanos, weight);
+            cell.time(thread, nanos, weight);
         }
         if let Some(class) = ended.error {
             self.note_error(key.operation, class);
@@ -172,16 +172,15 @@ impl Recorder {
     }
 
     #[inline]
-    fn cell(&self, key: Key) -> Option<(&Cell, Writer)> {
-        let number = thread::stripe();
-        let writer = if number == thread::SHARED { Writer::Many } else { Writer::Owner };
-        let stripe = self.stripes.0.get(number)?;
+    fn cell(&self, key: Key) -> Option<(&Cell, ThreadStripe)> {
+        let thread = ThreadStripe::current();
+        let stripe = self.stripes.0.get(thread.index())?;
         let place = stripe.cells.get(key.index())?;
         let cell = match place.get() {
             Some(cell) => cell,
             None => make_cell(place),
         };
-        Some((cell, writer))
+        Some((cell, thread))
     }
 
     #[cold]

@@ -5,6 +5,7 @@
 //! around the list makes the former owner's writes visible to it.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Stripes with one owner at a time: above the worker count of any machine that this was written for.
@@ -34,11 +35,15 @@ impl ThreadStripe {
         self.0
     }
 
-    /// Whether no other living thread writes to it, so that a load and a store do instead of an atomic addition.
+    /// Adds to a counter of this stripe. While no other living thread writes to it a load and a store do, at a fraction of the cost of an
+    /// atomic addition.
     #[inline]
-    #[must_use]
-    pub fn is_owned(self) -> bool {
-        self.0 != SHARED
+    pub fn add(self, counter: &AtomicU64, amount: u64) {
+        if self.0 == SHARED {
+            counter.fetch_add(amount, Ordering::Relaxed);
+        } else {
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        }
     }
 }
 

@@ -103,10 +103,8 @@ pub async fn init_runtime_with_advanced_config(
         monitor.attach(&base);
     }
     let alerts = monitor.as_ref().map(AdvancedPerformanceMonitor::alert_sender);
-    let healer = match config.enable_self_healing {
-        true => Some(Healer::start(&base, pool.as_ref(), alerts, None)?),
-        false => None,
-    };
+    let healer = config.enable_self_healing.then(|| Healer::start(&base, pool.as_ref(), alerts, None));
+    let healer = healer.transpose()?;
     Ok(EnhancedRioRuntime { parts: Arc::new(Parts { config, base, pool, monitor, tuning, healer }) })
 }
 

@@ -158,11 +158,11 @@ impl HashReader {
             return Err(Verdict::TooMany);
         }
         if self.content_hasher.is_some() || self.sha256.is_some() {
-            let timer = self.recording.start_short();
-            for hasher in [&mut self.content_hasher, &mut self.sha256].into_iter().flatten() {
-                hasher.update(new);
-            }
-            self.recording.finish(timer, Operation::Checksum, new.len(), None);
+            self.recording.checksum_short(new.len(), || {
+                for hasher in [&mut self.content_hasher, &mut self.sha256].into_iter().flatten() {
+                    hasher.update(new);
+                }
+            });
         }
         Ok(())
     }

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustfs_rio_monitor::Operation;
-
 use super::{Assembler, Contexts, FrameSealer, PackError, PackOptions, Summary, begin};
 use crate::checksum::MultiHasher;
 
@@ -68,9 +66,7 @@ impl Encoder {
     pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), PackError> {
         let block_bytes = self.sealer.block_bytes();
         if self.checksums.algorithms().next().is_some() {
-            let timer = self.sealer.recording().start_short();
-            self.checksums.update(input);
-            self.sealer.recording().finish(timer, Operation::Checksum, input.len(), None);
+            self.sealer.recording().checksum_short(input.len(), || self.checksums.update(input));
         }
         while !input.is_empty() {
             // Whole blocks need no copy.

@@ -93,10 +93,8 @@ impl FrameOpener {
         let plain = out.get(start..).unwrap_or_default();
         let number = segment.frame;
         let hash = self.header.content_hash.then(|| {
-            let timer = self.recording.start();
-            let hash = FrameHash::of(plain, number.saturating_mul(self.header.block_bytes as u64));
-            self.recording.finish(timer, Operation::Checksum, plain.len(), None);
-            hash
+            let offset = number.saturating_mul(self.header.block_bytes as u64);
+            self.recording.checksum(plain.len(), || FrameHash::of(plain, offset))
         });
         Ok(FrameInfo {
             number,

@@ -165,12 +165,8 @@ impl FrameSealer {
         self.recording.finish(timer, operation, out.len() - body, failed);
         sealed?;
         let offset = number.saturating_mul(self.block_bytes as u64);
-        let hash = self.content_hash.then(|| {
-            let timer = self.recording.start();
-            let hash = FrameHash::of(plain, offset);
-            self.recording.finish(timer, Operation::Checksum, plain.len(), None);
-            hash
-        });
+        let hash =
+            self.content_hash.then(|| self.recording.checksum(plain.len(), || FrameHash::of(plain, offset)));
         Ok(FrameInfo { number, plain_bytes: plain.len(), stored_bytes: out.len() - start, codec, hash })
     }
 

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use rustfs_rio_monitor::Operation;
-
 use super::workers::{Shared, Work};
 use crate::checksum::{Algorithm, Digest, MultiHasher};
 use crate::pack::{Contexts, FrameInfo, FrameSealer, PackError};
@@ -280,9 +278,7 @@ impl Work for Line {
                 self.finish(Task::Seal(number, block, frame), result)
             }
             Some(Task::Sum(lane, block, mut hasher)) => {
-                let timer = self.sealer.recording().start();
-                hasher.update(&block);
-                self.sealer.recording().finish(timer, Operation::Checksum, block.len(), None);
+                self.sealer.recording().checksum(block.len(), || hasher.update(&block));
                 let unused = Err(PackError::Finished);
                 self.finish(Task::Sum(lane, block, hasher), unused)
             }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use md5::{Digest as _, Md5};
-use rustfs_rio_monitor::{Operation, Recorder};
+use rustfs_rio_monitor::Recorder;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::capability::{EtagResolvable, HashReaderDetector, HashReaderMut};
+use super::capability::EtagResolvable;
 use super::pump::delegate;
 use crate::checksum::hex;
 use crate::error::BadDigest;
@@ -67,9 +67,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for EtagReader<R> {
             ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
             let new = buf.filled().get(before..).unwrap_or_default();
             if !new.is_empty() {
-                let timer = this.recording.start_short();
-                this.md5.update(new);
-                this.recording.finish(timer, Operation::Checksum, new.len(), None);
+                this.recording.checksum_short(new.len(), || this.md5.update(new));
                 return Poll::Ready(Ok(()));
             }
             this.finished = true;
@@ -96,31 +94,13 @@ impl<R> EtagResolvable for EtagReader<R> {
     }
 }
 
-delegate!([R] EtagReader<R>: index);
-
 impl<R> EtagReader<R> {
-    /// Counts what the MD5 takes, for a monitor, from now on.
-    #[must_use]
-    pub fn recorded(mut self, recorder: &Arc<Recorder>) -> Self {
+    fn record_own(&mut self, recorder: &Arc<Recorder>) {
         self.recording = Recording::new(recorder);
-        self
     }
 }
 
-impl<R: HashReaderDetector> HashReaderDetector for EtagReader<R> {
-    fn is_hash_reader(&self) -> bool {
-        self.inner.is_hash_reader()
-    }
-
-    fn as_hash_reader_mut(&mut self) -> Option<&mut dyn HashReaderMut> {
-        self.inner.as_hash_reader_mut()
-    }
-
-    fn record_to(&mut self, recorder: &Arc<Recorder>) {
-        self.recording = Recording::new(recorder);
-        self.inner.record_to(recorder);
-    }
-}
+delegate!([R] EtagReader<R>: recorded, index);
 
 /// The text of the original over the typed error.
 #[derive(Debug, thiserror::Error)]

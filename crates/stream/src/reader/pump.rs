@@ -145,6 +145,22 @@ macro_rules! delegate {
         }
     };
     (@hash [$generic:ident] $name:ty) => {
+        delegate!(@detector [$generic] $name,);
+    };
+    // Its own method `record_own` says what of its own work is counted.
+    (@recorded [$generic:ident] $name:ty) => {
+        impl<$generic> $name {
+            /// Counts what this reader itself does, not those below it, for a monitor, from now on.
+            #[must_use]
+            pub fn recorded(mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) -> Self {
+                self.record_own(recorder);
+                self
+            }
+        }
+
+        delegate!(@detector [$generic] $name, record_own);
+    };
+    (@detector [$generic:ident] $name:ty, $($own:ident)?) => {
         impl<$generic: $crate::reader::HashReaderDetector> $crate::reader::HashReaderDetector for $name {
             fn is_hash_reader(&self) -> bool {
                 self.inner.is_hash_reader()
@@ -155,6 +171,7 @@ macro_rules! delegate {
             }
 
             fn record_to(&mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) {
+                $(self.$own(recorder);)?
                 self.inner.record_to(recorder);
             }
         }
@@ -168,32 +185,16 @@ macro_rules! delegate {
     };
 }
 
-/// A reader with a pump that counts what its stage does, on request, and passes questions for a `HashReader` on.
+/// A reader with a pump that counts what its stage does, per unit of its format, and passes questions for a `HashReader` on.
 macro_rules! staged {
     ([$generic:ident] $name:ty: $operation:ident) => {
         impl<$generic> $name {
-            /// Counts what this stage does, per unit of its format, from now on.
-            #[must_use]
-            pub fn recorded(mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) -> Self {
+            fn record_own(&mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) {
                 self.pump.record(recorder, rustfs_rio_monitor::Operation::$operation);
-                self
             }
         }
 
-        impl<$generic: $crate::reader::HashReaderDetector> $crate::reader::HashReaderDetector for $name {
-            fn is_hash_reader(&self) -> bool {
-                self.inner.is_hash_reader()
-            }
-
-            fn as_hash_reader_mut(&mut self) -> Option<&mut dyn $crate::reader::HashReaderMut> {
-                self.inner.as_hash_reader_mut()
-            }
-
-            fn record_to(&mut self, recorder: &std::sync::Arc<rustfs_rio_monitor::Recorder>) {
-                self.pump.record(recorder, rustfs_rio_monitor::Operation::$operation);
-                self.inner.record_to(recorder);
-            }
-        }
+        $crate::reader::delegate!([$generic] $name: recorded);
     };
 }
 
